@@ -18,6 +18,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/diskspace"
 )
 
 // envFill is an environment variable. It makes the test binary mount a small disk on the
@@ -164,7 +165,7 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 		return strings.Count(string(out), "point "), strings.Contains(string(out), "calls ")
 	}
 	leave := func(room int64) {
-		free, err := freeBytes(dir)
+		free, err := diskspace.Free(dir)
 		must(err)
 		// the file is written because a sparse one takes no space
 		must(os.WriteFile(ballast, make([]byte, max(0, free-room)), 0o600))

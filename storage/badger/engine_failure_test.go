@@ -198,19 +198,19 @@ func TestOpen_DiskFullDuringRecovery_OpenCanBeRepeated(t *testing.T) {
 	free := int64(0)
 	try := func() (*Store, error) {
 		return open(p.Dir, Options{MemTableBytes: p.MemTable}, func(_ *engine.Options, s *Store) {
-			s.space.free = func(string) (int64, error) { return free, nil }
+			s.space.Free = func() (int64, error) { return free, nil }
 			through := s.flusher.commitAt
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-				require.Greater(t, free, int64(tablesInFlight*minMemTable), "free space at the time of a write")
+				require.Greater(t, free, int64(4*minMemTable), "free space at the time of a write")
 				return through(txn, ts)
 			}
 		})
 	}
 	_, err := try()
 	require.ErrorIs(t, err, ErrDiskFull, "without any space")
-	found := space{dir: p.Dir}
-	require.NoError(t, found.measure())
-	free = tablesInFlight*minMemTable + found.tables + 1000
+	found := newSpace(p.Dir, minMemTable, 0)
+	require.NoError(t, found.Measure())
+	free = 4*minMemTable + found.Tables + 1000
 	_, err = try()
 	require.ErrorIs(t, err, ErrDiskFull, "without space for the recovery")
 	free = 1 << 40

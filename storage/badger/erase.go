@@ -97,7 +97,7 @@ func (s *Store) rotate(ctx context.Context) error {
 // commitInternalRow commits a row of this package's metadata. It must be called by
 // Exclusively.
 func (s *Store) commitInternalRow(row []byte) error {
-	if err := s.space.check(engineCommitOverhead, 0); err != nil {
+	if err := s.space.Check(engineCommitOverhead, 0); err != nil {
 		return err
 	}
 	reached, halted, err := s.commit(func(w *partWriter) error { return w.write(row, seal(row, nil)) })

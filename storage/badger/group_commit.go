@@ -77,11 +77,11 @@ func (s *Store) eachDeleted(l *overlay.Layer, at uint64, fn func(row []byte, siz
 // be completed or undone.
 func (s *Store) reserve(l *overlay.Layer, at uint64) error {
 	if l.Ranges() == 0 && l.Len() <= s.part.rows && l.Bytes() <= s.part.bytes {
-		return s.space.check(int64(l.Bytes()), 0)
+		return s.space.Check(int64(l.Bytes()), 0)
 	}
 	// First try an upper bound for the deleted ranges and the replaced rows. This usually
 	// succeeds, and avoids measuring them.
-	all, err := s.space.rowBytesBound()
+	all, err := s.space.RowBytesBound()
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *Store) reserve(l *overlay.Layer, at uint64) error {
 	if l.Ranges() > 0 {
 		batch += all
 	}
-	if err := s.space.check(batch, undoBytes(batch, old)); !errors.Is(err, ErrDiskFull) {
+	if err := s.space.Check(batch, undoBytes(batch, old)); !errors.Is(err, ErrDiskFull) {
 		return err
 	}
 	batch, old = int64(l.Bytes()), 0
@@ -116,7 +116,7 @@ func (s *Store) reserve(l *overlay.Layer, at uint64) error {
 	if err != nil {
 		return err
 	}
-	return s.space.check(batch, undoBytes(batch, old))
+	return s.space.Check(batch, undoBytes(batch, old))
 }
 
 // undoBytes returns the disk space for a batch of the given size and for undoing it, where

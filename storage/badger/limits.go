@@ -1,6 +1,9 @@
 package badger
 
-import "github.com/customerportal-go/customerportal/storage"
+import (
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/diskspace"
+)
 
 const (
 	defaultMemTable = 64 << 20
@@ -48,4 +51,17 @@ func limitsOf(maxCount, maxSize, inline int64) (storage.Limits, partLimit) {
 	largest := part.bytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)
 	l.ValueBytes = min(int(inline)-1-crcBytes, largest)
 	return l, part
+}
+
+// newSpace returns the check of the free disk space for a directory. memTable is the size of
+// the in-memory table, and fixed is Options.MinFreeBytes.
+func newSpace(dir string, memTable, fixed int64) diskspace.Space {
+	return diskspace.Space{
+		Backend:       "storage/badger",
+		ErrFull:       ErrDiskFull,
+		Fixed:         fixed,
+		MemTable:      memTable,
+		Free:          func() (int64, error) { return diskspace.Free(dir) },
+		MeasureTables: func() (int64, error) { return diskspace.TableBytes(dir) },
+	}
 }

@@ -73,13 +73,13 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 		logger: logger,
 		sync:   !o.NoSync,
 		mark:   m,
-		space:  space{dir: dir, fixed: o.MinFreeBytes, memTable: memTable, free: freeBytes},
+		space:  newSpace(dir, memTable, o.MinFreeBytes),
 	}
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { return txn.CommitAt(ts, nil) }
 	s.flusher.syncLog = func() error { return s.db.Sync() }
 	eo := engineOptions(dir, memTable, !o.NoSync, logger)
 	tune(&eo, s)
-	if err := s.space.check(0, 0); err != nil {
+	if err := s.space.Check(0, 0); err != nil {
 		return nil, err
 	}
 	err = catchPanic("open", func() error {
@@ -150,7 +150,7 @@ func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
 		return nil
 	})
 	if err == nil {
-		err = s.space.check(batch, undoBytes(batch, 0))
+		err = s.space.Check(batch, undoBytes(batch, 0))
 	}
 	if err != nil {
 		return 0, err
@@ -218,7 +218,7 @@ func (s *Store) writeFormat() error {
 
 func engineOptions(dir string, memTable int64, sync bool, logger *slog.Logger) engine.Options {
 	o := engine.DefaultOptions(dir)
-	o.Logger = redactingLogger{to: logger}
+	o.Logger = redactingLogger{logger}
 	o.SyncWrites = sync
 	o.DetectConflicts = false // one writer at a time
 	o.MemTableSize = memTable

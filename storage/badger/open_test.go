@@ -280,7 +280,7 @@ func TestLogger_EngineMessages_ContainNoKeysOrValues(t *testing.T) {
 	require.NotContains(t, debug.text.String(), strings.Trim(fmt.Sprint([]byte(secret)), "[]"))
 
 	var loud logBuffer
-	q := redactingLogger{to: slog.New(slog.NewTextHandler(&loud, nil))}
+	q := redactingLogger{slog.New(slog.NewTextHandler(&loud, nil))}
 	q.Warningf("a warning about %s, %d\n", secret, 7)
 	q.Errorf("an error about %v: %v", []byte(secret), fmt.Errorf("key %q: checksum mismatch", secret))
 	require.Contains(t, loud.text.String(), "level=WARN")

@@ -136,7 +136,7 @@ func TestParts_FailureBetweenParts_UndoesAndContinues(t *testing.T) {
 		require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 			require.NoError(t, s.flusher.Exclusively(t.Context(), func() error {
 				if full {
-					s.space.free = func(string) (int64, error) { return 0, nil }
+					s.space.Free = func() (int64, error) { return 0, nil }
 				}
 				reached, halted, err := s.commit(func(w *partWriter) error {
 					for i := range 300 {
@@ -157,7 +157,7 @@ func TestParts_FailureBetweenParts_UndoesAndContinues(t *testing.T) {
 			return nil
 		}))
 		requireRows(t, before, rowsIn(t, s), "after the batch was undone")
-		s.space.free = func(string) (int64, error) { return 1 << 50, nil }
+		s.space.Free = func() (int64, error) { return 1 << 50, nil }
 		require.NoError(t, put(s, "later", "1"))
 		require.Positive(t, countInFiles(t, s.db.Opts().Dir, marker), "rows of the batch in the files")
 		require.NoError(t, s.Erase(t.Context()))
@@ -298,10 +298,10 @@ func TestParts_DiskFull_IsRejectedBeforeFirstPart(t *testing.T) {
 				return nil
 			}))
 			before := rowsIn(t, s)
-			require.NoError(t, s.space.measure())
-			minimum := tablesInFlight*s.space.memTable + min(s.space.tables, compactionTables*s.space.memTable)
+			require.NoError(t, s.space.Measure())
+			minimum := s.space.Minimum()
 			free, commits := int64(0), 0
-			s.space.free = func(string) (int64, error) { return free, nil }
+			s.space.Free = func() (int64, error) { return free, nil }
 			commitAt := s.flusher.commitAt
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { commits++; return commitAt(txn, ts) }
 			for _, room := range []int64{0, -1, 1000, 400_000} {
@@ -316,7 +316,7 @@ func TestParts_DiskFull_IsRejectedBeforeFirstPart(t *testing.T) {
 
 			// Enough for the exact sizes, but not for the upper bound.
 			free = minimum + 5_000_000
-			all, err := s.space.rowBytesBound()
+			all, err := s.space.RowBytesBound()
 			require.NoError(t, err)
 			require.Less(t, free, minimum+all*2)
 			commits = 0

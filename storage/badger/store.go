@@ -47,6 +47,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/internal/commitmark"
+	"github.com/customerportal-go/customerportal/storage/internal/diskspace"
 	"github.com/customerportal-go/customerportal/storage/internal/gate"
 	"github.com/customerportal-go/customerportal/storage/internal/overlay"
 	"github.com/customerportal-go/customerportal/storage/internal/transaction"
@@ -107,7 +108,7 @@ type Store struct {
 	logger  *slog.Logger
 	sync    bool
 	mark    commitmark.Mark
-	space   space
+	space   diskspace.Space
 
 	unreadable atomic.Bool // the engine has no in-memory table anymore, and reads panic
 

@@ -176,7 +176,7 @@ func TestUpdate_NotEnoughFreeSpace_ReturnsErrDiskFull(t *testing.T) {
 	s := setupDir(t, dir)
 	require.NoError(t, put(s, "a", "1"))
 	free := int64(0)
-	s.space.free = func(string) (int64, error) { return free, nil }
+	s.space.Free = func() (int64, error) { return free, nil }
 	for range 2 {
 		err := put(s, "a", "2")
 		require.ErrorIs(t, err, ErrDiskFull)
@@ -195,7 +195,7 @@ func TestUpdate_NotEnoughFreeSpace_ReturnsErrDiskFull(t *testing.T) {
 	require.ErrorIs(t, err, ErrDiskFull)
 	s, err = Open(dir, Options{MemTableBytes: minMemTable, MinFreeBytes: -1})
 	require.NoError(t, err)
-	s.space.free = func(string) (int64, error) { return 0, nil }
+	s.space.Free = func() (int64, error) { return 0, nil }
 	require.NoError(t, put(s, "a", "3"))
 	require.NoError(t, s.Close())
 }
@@ -206,9 +206,9 @@ func TestUpdate_MinFreeBytes_IncludesSizeOfTables(t *testing.T) {
 	s := setup(t)
 	putMarked(t, s, testsize.Pick(3000, 3000, 6000))
 	require.NoError(t, s.rotate(t.Context()))
-	require.NoError(t, s.space.measure())
-	require.Greater(t, s.space.tables, int64(testsize.Pick(2, 2, 5)*minMemTable))
-	s.space.free = func(string) (int64, error) { return 4*minMemTable + s.space.tables - 1, nil }
+	require.NoError(t, s.space.Measure())
+	require.Greater(t, s.space.Tables, int64(testsize.Pick(2, 2, 5)*minMemTable))
+	s.space.Free = func() (int64, error) { return 4*minMemTable + s.space.Tables - 1, nil }
 	require.ErrorIs(t, put(s, "a", "1"), ErrDiskFull)
 }
 

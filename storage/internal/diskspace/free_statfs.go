@@ -1,11 +1,11 @@
 //go:build darwin || linux
 
-package badger
+package diskspace
 
 import "syscall"
 
-// freeBytes returns the free space for files in dir.
-func freeBytes(dir string) (int64, error) {
+// Free returns the free space for files in dir.
+func Free(dir string) (int64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
