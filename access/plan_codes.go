@@ -48,10 +48,8 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 	if err != nil {
 		return err
 	}
-	p := &codePlan{
-		s: s, tx: tx, customer: customer, rules: own.over(common).effective(), now: s.now(), locks: map[uuid.UUID]*plannedLock{},
-		bySpace: map[string][]uuid.UUID{}, bySite: map[string][]uuid.UUID{}, sites: map[string]string{},
-	}
+	p := newCodePlan(s, tx)
+	p.rules = own.over(common).effective()
 	var planned []subjectPlan
 	for _, resource := range resources {
 		if sp, ok := p.subject(resource); ok {
@@ -122,18 +120,9 @@ func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
 	switch r := resource.(type) {
 	case data.AccessGrant:
 		sp = subjectPlan{
-			subject: devicedata.GrantSubject(r.Key), spaces: r.Spaces, wanted: p.rules.grantCodes, starts: r.StartsAt, ends: r.EndsAt,
-			preferred: r.PreferredCode, user: r.User,
+			subject: devicedata.GrantSubject(r.Key), spaces: r.Spaces, wanted: p.rules.grantCodes, preferred: r.PreferredCode, user: r.User,
 		}
-		if !sp.starts.IsZero() {
-			sp.starts = sp.starts.Add(-p.rules.lead)
-		}
-		if !sp.ends.IsZero() {
-			sp.ends = sp.ends.Add(p.rules.grace)
-			if sp.ends.Year() > 9999 { // JSON has no later years
-				sp.ends = r.EndsAt
-			}
-		}
+		sp.starts, sp.ends = p.rules.window(r)
 		return sp, true
 	case data.UserIdentity:
 		return subjectPlan{subject: devicedata.StaffSubject(r.Key), spaces: r.Spaces, wanted: p.rules.staffCodes}, r.Kind == data.KindStaffMember

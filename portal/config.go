@@ -59,6 +59,7 @@ type Config struct {
 	ReturnURL string
 
 	webview bool // of a connect webview
+	guest   bool // of a guest link
 
 	notes jsonobject.Notes // findings about the JSON that the Config was read from
 }

@@ -1,7 +1,7 @@
 // Package portal gives the customers of a workspace hosted portals. A portal is opened with a signed link that expires, and its
 // configuration decides which of the customer's data it shows and lets the visitor change.
 //
-// [Service.Create] creates a portal and its link. [Service.OpenSession] and [Service.Resolve] turn the code of a link into a
+// [Service.Create] and [Service.CreateGuestLink] create a portal and its link. [Service.OpenSession] and [Service.Resolve] turn the code of a link into a
 // [Session]. [Session.View] reads the customer's data in one state of the store, and the other methods of the session write
 // it, until the portal expires or is revoked. Package [github.com/customerportal-go/customerportal/portal/link] verifies a code
 // without a store.
@@ -16,6 +16,8 @@
 //   - A use is an opening of a link that counts towards CreateRequest.MaxUses. After MaxUses uses, the link begins new sessions
 //     only for holders that have used it.
 //   - A connect webview is a portal that only connects an account. Its link is signed with a key of its own.
+//   - A guest link is a portal that shows the guest of a stay the code while it is valid, and unlocks the doors of the stay. It
+//     follows the stay.
 //   - A session is the access of one visitor who has opened a link. A stored session is found by its token.
 //   - A holder is a browser, identified by a secret that the front end stores in it. If the same holder opens a link again,
 //     that does not count as another use, unless the holder's session was ended with [Session.End].
@@ -39,7 +41,7 @@
 // The host's operations:
 //
 //	service.go portal_create.go portal_manage.go portal_revoke.go portal_purge.go run.go
-//	webview.go webview_list.go
+//	webview.go webview_list.go guest.go
 //
 // Sessions, and the data that a portal shows:
 //
@@ -52,5 +54,5 @@
 //
 // The devices of a portal:
 //
-//	session_control.go session_devicelist.go session_devices.go session_webview.go
+//	session_control.go session_devicelist.go session_devices.go session_webview.go session_guest.go
 package portal

@@ -64,6 +64,9 @@ var (
 	// decide.
 	ErrChanged = errors.New("portal: the resource has changed since it was read")
 
+	// ErrNotYet is returned by [Session.UnlockDoor] before the stay begins. Nothing was sent to the door.
+	ErrNotYet = errors.New("portal: the stay has not begun")
+
 	// ErrRefused is wrapped by every [RefusedError].
 	ErrRefused = errors.New("portal: refused")
 )
@@ -80,6 +83,7 @@ type RefusedError struct {
 	//   - "restricted": restricted navigation does not offer the action
 	//   - "deep_link": the portal is a deep link, which does not offer the action
 	//   - "connect_webview": a connect webview does nothing but connect an account
+	//   - "guest_link": a guest link does nothing but show a stay and unlock its doors, and no other portal does that
 	//   - "hidden": the write would change a resource that the portal does not show, or
 	//     create one that it would not show; or the action concerns all accounts or devices of
 	//     the customer, and the portal has filters
@@ -93,6 +97,7 @@ const (
 	refusedRestricted = "restricted"
 	refusedDeepLink   = "deep_link"
 	refusedWebview    = "connect_webview"
+	refusedGuest      = "guest_link"
 	refusedHidden     = "hidden"
 )
 

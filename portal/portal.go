@@ -35,7 +35,7 @@ type CustomerPortal struct {
 	CreatedAt   time.Time // UTC, whole microseconds
 	ExpiresAt   time.Time // UTC, whole microseconds; the portal is closed from this time on
 
-	// URL is the link that opens the portal. Only Create, CreateDeepLink and Open set it. It is not stored.
+	// URL is the link that opens the portal. Only Create, CreateDeepLink, CreateGuestLink and Open set it. It is not stored.
 	URL Secret
 
 	// CustomerName and CustomerTimeZone are the Name and the TimeZone of the [data.Customer]. They may be empty.
@@ -85,7 +85,7 @@ func Code(link string) string {
 
 // describe returns the portal of a record, given its customer and its configuration. The State, the Uses and the URL are not set.
 func (r *record) describe(customer data.Customer, c Config) CustomerPortal {
-	c.notes, c.NavigationMode, c.webview = jsonobject.Notes{}, c.navigation(), r.webview != nil
+	c.notes, c.NavigationMode, c.webview, c.guest = jsonobject.Notes{}, c.navigation(), r.webview != nil, r.guest != nil
 	return CustomerPortal{
 		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customer.Key, CustomerName: customer.Name, CustomerTimeZone: customer.TimeZone,
 		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),

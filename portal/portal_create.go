@@ -43,6 +43,7 @@ type CreateRequest struct {
 	MaxUses int
 
 	webview *webviewRecord // of a connect webview
+	guest   *guestRecord   // of a guest link
 }
 
 const maxMaxUses = 1_000_000
@@ -199,7 +200,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	}
 	r := &record{
 		id: ids.portal, link: ids.link, workspace: ws.ID(), customer: portaldata.CustomerID(tx.Customer),
-		createdAt: ids.at, maxUses: uint64(req.MaxUses), webview: req.webview, stored: config,
+		createdAt: ids.at, maxUses: uint64(req.MaxUses), webview: req.webview, guest: req.guest, stored: config,
 	}
 	r.expiresAt = r.createdAt.Add(ttl).Truncate(time.Microsecond)
 	expires, err := linkExpiry(r.expiresAt)

@@ -40,7 +40,7 @@ func (s *Service) describe(p *portalState, customer data.Customer) (CustomerPort
 		return CustomerPortal{}, err
 	}
 	out := p.describe(customer, c)
-	out.Uses, out.State = int(p.uses), s.state(p)
+	out.Uses, out.State, out.ExpiresAt = int(p.uses), s.state(p), p.closesAt
 	return out, nil
 }
 
@@ -85,6 +85,9 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 		}
 		found, err := loadPortalStates(ctx, at.Reader(), portaldata.CustomerID(c), ids...)
 		if err != nil {
+			return err
+		}
+		if err := s.followStays(ctx, at, c, found...); err != nil {
 			return err
 		}
 		for _, p := range found {
@@ -265,7 +268,8 @@ func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, custom
 // sessions use the new configuration from their next call on.
 //
 // UpdateConfig returns [ErrNotFound] if the workspace has no such portal, and a [validation.Error] if the changed configuration
-// is invalid. change cannot add or remove the DeepLink, but can make it refer to another resource or device.
+// is invalid. change cannot add or remove the DeepLink, but can make it refer to another resource or device, unless
+// the portal is a guest link.
 func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
 	var out CustomerPortal
 	if err := s.checkWorkspace(ws); err != nil {
@@ -287,6 +291,10 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		}
 		if before.isDeepLink() != after.isDeepLink() {
 			notes.Fault(fieldDeepLink, validation.RuleFormat, "cannot be added to a portal or removed from it")
+			return invalid(notes)
+		}
+		if p.guest != nil && before.DeepLink != after.DeepLink {
+			notes.Fault(fieldDeepLink, validation.RuleFormat, "of a guest link cannot change: create another guest link")
 			return invalid(notes)
 		}
 		if err := s.checkReferences(ctx, tx.Snapshot, tx.Customer, changedReferences(before, after), nil); err != nil {

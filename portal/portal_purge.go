@@ -42,7 +42,7 @@ func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Tim
 			return report, err
 		}
 		for _, c := range page.Items {
-			p := purge{s: s, ws: ws, customer: portaldata.CustomerID(c), before: before}
+			p := purge{s: s, ws: ws, owner: c, customer: portaldata.CustomerID(c), before: before}
 			err := p.run(ctx, &report)
 			if err != nil && !errors.Is(err, data.ErrCustomerNotFound) { // the customer may have been deleted
 				return report, err
@@ -58,6 +58,7 @@ func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Tim
 type purge struct {
 	s        *Service
 	ws       *data.Workspace
+	owner    data.Customer
 	customer layout.CustomerID
 	before   time.Time
 }
@@ -79,7 +80,7 @@ func (p purge) run(ctx context.Context, report *PurgeReport) error {
 }
 
 // session returns the keys of the rows of a session, or nil if it is not to be deleted.
-func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
+func (p purge) session(_ context.Context, _ purgeState, e storage.Entry) ([][]byte, error) {
 	k, err := layout.ParseAs(layout.ShapeSessionRow, e.Key)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
 }
 
 // holder returns the key of the row of a holder, or nil if it is not to be deleted.
-func (p purge) holder(_ newest, e storage.Entry) ([][]byte, error) {
+func (p purge) holder(_ context.Context, _ purgeState, e storage.Entry) ([][]byte, error) {
 	at := layout.NewDecoder(e.Value)
 	expiresAt := at.Time()
 	if err := at.Done(); err != nil {
@@ -105,16 +106,19 @@ func (p purge) holder(_ newest, e storage.Entry) ([][]byte, error) {
 }
 
 // portal returns the keys of the rows of a portal, or nil if it is not to be deleted.
-func (p purge) portal(newest newest, e storage.Entry) ([][]byte, error) {
+func (p purge) portal(ctx context.Context, state purgeState, e storage.Entry) ([][]byte, error) {
 	k, err := layout.ParseAs(layout.ShapePortal, e.Key)
 	if err != nil {
 		return nil, err
 	}
 	row, err := decodeRecord(p.customer, k.ID, e.Value)
-	if err != nil || !row.expiresAt.Before(p.before) {
+	if err != nil {
 		return nil, err
 	}
-	if kept, err := newest(); err != nil || string(kept) == string(k.ID[:]) {
+	if over, err := p.isOver(ctx, state.at, row); err != nil || !over {
+		return nil, err
+	}
+	if kept, err := state.newest(); err != nil || string(kept) == string(k.ID[:]) {
 		return nil, err
 	}
 	c, err := row.config()
@@ -128,11 +132,31 @@ func (p purge) portal(newest newest, e storage.Entry) ([][]byte, error) {
 	return rows, nil
 }
 
-// newest returns the row of the customer's newest portal. The first call reads it.
-type newest func() ([]byte, error)
+// isOver reports whether a portal closed before the given time. To save reads, the stay of a guest link is read only if it was to end
+// before that time when the link was created.
+func (p purge) isOver(ctx context.Context, at *data.Snapshot, row *record) (bool, error) {
+	if row.guest == nil || row.expiresAt.Before(p.before) || !row.guest.EndsAt.Before(p.before) {
+		return row.expiresAt.Before(p.before), nil
+	}
+	c, err := row.config()
+	if err != nil {
+		return false, err
+	}
+	stay, err := p.s.readStay(ctx, at, p.owner, c.DeepLink.Key)
+	if err != nil || stay.grant == nil {
+		return err == nil, err // it was deleted, so the link is revoked
+	}
+	return !stay.closes.IsZero() && stay.closes.Before(p.before), nil
+}
+
+// purgeState is the state that a batch is selected in.
+type purgeState struct {
+	at     *data.Snapshot
+	newest func() ([]byte, error) // returns the row of the customer's newest portal; the first call reads it
+}
 
 // selectRows returns the keys of the rows to delete together with the row e, including e, or nil if e is to be kept.
-type selectRows func(newest newest, e storage.Entry) ([][]byte, error)
+type selectRows func(ctx context.Context, state purgeState, e storage.Entry) ([][]byte, error)
 
 // sweep calls rows for each row with a prefix and deletes the rows that it selects, in as many transactions as necessary. It
 // returns the number of calls that selected rows. It begins no write transaction if there is nothing to delete.
@@ -141,7 +165,7 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (delet
 	for {
 		var found batch
 		err := p.ws.View(ctx, func(at *data.Snapshot) (err error) {
-			found, err = p.collect(ctx, at.Reader(), r, rows)
+			found, err = p.collect(ctx, at, r, rows)
 			return err
 		})
 		if err != nil {
@@ -149,7 +173,7 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (delet
 		}
 		if found.entries > 0 {
 			err := portaldata.WithinUnversioned(ctx, p.ws, p.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
-				if found, err = p.collect(ctx, tx.Tx, r, rows); err != nil {
+				if found, err = p.collect(ctx, tx.Snapshot, r, rows); err != nil {
 					return err
 				}
 				return tx.Tx.Delete(found.keys...)
@@ -174,19 +198,19 @@ type batch struct {
 }
 
 // collect returns the batch at the beginning of a range.
-func (p purge) collect(ctx context.Context, at storage.Reader, r storage.Range, rows selectRows) (found batch, err error) {
+func (p purge) collect(ctx context.Context, at *data.Snapshot, r storage.Range, rows selectRows) (found batch, err error) {
 	newest := sync.OnceValues(func() ([]byte, error) {
-		row, err := at.Get(ctx, layout.NewestPortal(p.customer))
+		row, err := at.Reader().Get(ctx, layout.NewestPortal(p.customer))
 		if err != nil {
 			return nil, err
 		}
 		return row[0], nil
 	})
-	for e, err := range at.Scan(ctx, r, storage.ScanOptions{}) {
+	for e, err := range at.Reader().Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return found, err
 		}
-		selected, err := rows(newest, e)
+		selected, err := rows(ctx, purgeState{at, newest}, e)
 		if err != nil {
 			return found, err
 		}

@@ -19,16 +19,17 @@ import (
 
 const recordVersion = 3
 
-// record is the row of a portal or of a connect webview, which is a portal that only connects an account.
+// record is the row of a portal. Connect webviews and guest links are portals of their own kinds.
 type record struct {
 	id        uuid.UUID
 	workspace uuid.UUID
 	customer  layout.CustomerID
 	link      layout.LinkID
 	createdAt time.Time
-	expiresAt time.Time
+	expiresAt time.Time // of the link; a guest link can close earlier
 	maxUses   uint64
-	webview   *webviewRecord // nil for a portal
+	webview   *webviewRecord // of a connect webview; nil for others
+	guest     *guestRecord   // of a guest link; nil for others
 	stored    string         // the configuration as JSON, or empty for the zero Config
 }
 
@@ -77,7 +78,7 @@ func (r *record) encode() []byte {
 	b = layout.AppendTime(b, r.createdAt)
 	b = layout.AppendTime(b, r.expiresAt)
 	b = binary.AppendUvarint(b, r.maxUses)
-	b = layout.AppendBytes(b, r.webview.encode())
+	b = layout.AppendBytes(b, r.encodeKind())
 	return append(b, r.stored...)
 }
 
@@ -90,11 +91,11 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 		id: id, customer: customer, workspace: d.UUID(), link: d.LinkID(),
 		createdAt: d.Time(), expiresAt: d.Time(), maxUses: d.Uvarint(),
 	}
-	webview := d.Bytes()
+	kind := d.Bytes()
 	r.stored = d.Rest()
 	err := d.Done()
 	if err == nil {
-		r.webview, err = decodeWebview(webview)
+		err = r.decodeKind(kind)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: the record of portal %s: %w", storage.ErrCorrupt, id, err)

@@ -57,13 +57,19 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 		var ids, found []uuid.UUID
 		choose := func() error {
 			portals, err := loadPortalStates(ctx, at.Reader(), portaldata.CustomerID(c), found...)
+			if err == nil {
+				err = s.followStays(ctx, at, c, portals...)
+			}
+			if err != nil {
+				return err
+			}
 			for _, p := range portals {
 				if state := s.state(p); state == StateLive || state == StateUsedUp || state == StateRevoked && !s.revokedFinally(p) {
 					ids = append(ids, p.id)
 				}
 			}
 			found = found[:0]
-			return err
+			return nil
 		}
 		prefix := layout.PortalsPrefix(portaldata.CustomerID(c))
 		for e, err := range at.Reader().Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +20,10 @@ type portalState struct {
 	uses           uint64
 	revoked        []byte // the row that revokes the portal, or nil if it is not revoked
 	expiryReported bool   // the expiry is in the change feed
+	stay           *stay  // of a guest link; nil for others
+
+	// closesAt is the time at which the portal closes: that of the link or, for a guest link, the end of the stay if that is earlier.
+	closesAt time.Time
 }
 
 // portalStateRows is the number of rows of a portalState.
@@ -43,6 +48,7 @@ func decodePortalState(to pointer, rows [][]byte) (*portalState, error) {
 	if p.record, err = decodeRecord(to.customer, to.portal, rows[0]); err != nil {
 		return nil, err
 	}
+	p.closesAt = p.expiresAt
 	if rows[2] != nil {
 		d := layout.NewDecoder(rows[2])
 		if p.uses = d.Uvarint(); d.Done() != nil {
@@ -53,7 +59,7 @@ func decodePortalState(to pointer, rows [][]byte) (*portalState, error) {
 }
 
 // loadPortalStates reads the states of several portals of a customer in one call. The result has nil for each portal that does
-// not exist.
+// not exist. The caller calls followStays.
 func loadPortalStates(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*portalState, error) {
 	keys := make([][]byte, 0, portalStateRows*len(ids))
 	for _, id := range ids {
@@ -98,6 +104,9 @@ func (s *Service) loadPortal(ctx context.Context, r storage.Reader, to pointer, 
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil, nil
 	}
+	if err == nil {
+		err = s.followStays(ctx, o.ws.At(r), o.owner, p)
+	}
 	return o, err
 }
 
@@ -106,7 +115,7 @@ func (s *Service) state(p *portalState) State {
 	switch {
 	case p.revoked != nil:
 		return StateRevoked
-	case !s.now().Before(p.expiresAt):
+	case !s.now().Before(p.closesAt):
 		return StateExpired
 	case p.maxUses > 0 && p.uses >= p.maxUses:
 		return StateUsedUp

@@ -12,8 +12,6 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
-	"github.com/customerportal-go/customerportal/internal/textrules"
-	"github.com/customerportal-go/customerportal/validation"
 )
 
 // A portal with full navigation and without filters shows all devices of its customer. A deep link to a device shows only this device,
@@ -202,8 +200,12 @@ func (v *View) ownActor(actor data.Actor) data.Actor {
 	return actor
 }
 
-// ActionAttempt returns an action attempt for a device that the portal shows. It returns [access.ErrAttemptNotFound].
+// ActionAttempt returns an action attempt for a device that the portal shows or, in a guest link, one that the link made. It returns
+// [access.ErrAttemptNotFound].
 func (v *View) ActionAttempt(ctx context.Context, id uuid.UUID) (access.ActionAttempt, error) {
+	if v.config.guest {
+		return v.ownAttempt(ctx, id)
+	}
 	scope, err := v.devices(ActionReadDevices)
 	if err != nil {
 		return access.ActionAttempt{}, err
@@ -321,10 +323,8 @@ func (s *Session) ControlDevice(ctx context.Context, id uuid.UUID, command devic
 	var current *Config
 	err = s.changeDevices(ctx, ActionControlDevice, func(ctx context.Context, v *View, scope *access.Scope) error {
 		current = v.config
-		if !textrules.IsToken(token) {
-			return &validation.Error{Faults: []validation.Finding{{
-				Path: "token", Rule: validation.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`,
-			}}}
+		if err := checkToken(token); err != nil {
+			return err
 		}
 		_, _, err := v.device(ctx, scope, id)
 		return err

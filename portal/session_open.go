@@ -223,8 +223,8 @@ func (s *Service) recordUse(ctx context.Context, session *Session) error {
 		if hash := session.hash; hash != nil {
 			now := s.time()
 			row := sessionRow{slot: session.slot, seenAt: now, expiresAt: now.Add(s.maxAge).Truncate(time.Microsecond), holder: session.holder}
-			if row.expiresAt.After(p.expiresAt) {
-				row.expiresAt = p.expiresAt
+			if row.expiresAt.After(p.closesAt) {
+				row.expiresAt = p.closesAt
 			}
 			session.expiresAt = row.expiresAt
 			if err := tx.Tx.Put(layout.SessionRow(to.customer, to.portal, *hash), row.encode()); err != nil {

@@ -39,6 +39,9 @@ const (
 	ActionReadMappings  Action = "read_mappings"  // devices that are mapped to no space, and what else is to be mapped
 	ActionMapDevices    Action = "map_devices"
 
+	ActionReadStay   Action = "read_stay"   // the stay of a guest link, with the code while it is valid
+	ActionUnlockDoor Action = "unlock_door" // a door of that stay
+
 	ActionConfigure Action = "configure" // the actions that the host offers in the configure section
 )
 
@@ -51,6 +54,7 @@ type rule struct {
 	deepLink   bool                // a deep link to a resource allows it
 	deviceLink bool                // a deep link to a device allows it
 	webview    bool                // a connect webview allows it
+	guest      bool                // a guest link allows it, and no other portal
 	devices    bool                // only a service with Options.Access allows it
 	unfiltered bool                // a portal with filters does not allow it: it concerns the customer as a whole
 }
@@ -93,6 +97,8 @@ var rules = []rule{
 	{action: ActionDeleteAccount, enabled: connectEnabled, writes: true, unfiltered: true, devices: true},
 	{action: ActionReadMappings, enabled: organizeEnabled, unfiltered: true, devices: true},
 	{action: ActionMapDevices, enabled: organizeEnabled, writes: true, unfiltered: true, devices: true},
+	{action: ActionReadStay, enabled: grantsShown, restricted: true, guest: true, devices: true},
+	{action: ActionUnlockDoor, enabled: grantsShown, writes: true, restricted: true, guest: true, devices: true},
 	{action: ActionConfigure, enabled: configureEnabled, writes: true},
 }
 
@@ -106,7 +112,9 @@ func (c *Config) permit(action Action) error {
 		switch {
 		case c.webview && !r.webview:
 			return &RefusedError{action, refusedWebview}
-		case c.isDeepLink() && !(r.deepLink && !ofDevice || r.deviceLink && ofDevice):
+		case c.guest != r.guest:
+			return &RefusedError{action, refusedGuest}
+		case !c.guest && c.isDeepLink() && !(r.deepLink && !ofDevice || r.deviceLink && ofDevice):
 			return &RefusedError{action, refusedDeepLink}
 		case c.navigation() == NavigationRestricted && !r.restricted:
 			return &RefusedError{action, refusedRestricted}

@@ -160,6 +160,14 @@ var cells = []cell{
 		}
 		return err
 	}},
+	{"Stay", "manage reservations", false, true, false, func(ctx context.Context, s *portal.Session) error { return drop(one(s).Stay(ctx)) }},
+	{"UnlockDoor", "manage reservations", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		_, err := s.UnlockDoor(ctx, uuid.New(), "0123456789abcdef")
+		if errors.Is(err, access.ErrDeviceNotFound) { // the permission was checked; another command would wait in the store
+			return nil
+		}
+		return err
+	}},
 	{"Providers", "connect", false, false, false, func(_ context.Context, s *portal.Session) error {
 		return s.View(context.Background(), func(v *portal.View) error { return drop(v.Providers()) })
 	}},
@@ -206,7 +214,7 @@ type attemptKey struct{}
 func attemptIn(ctx context.Context) uuid.UUID { return ctx.Value(attemptKey{}).(uuid.UUID) }
 
 // noCells are the methods that do not read or write data of a customer.
-var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View IsWebview FailWebview Webview")
+var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View IsWebview IsGuestLink FailWebview Webview")
 
 func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 	t.Parallel()
@@ -229,13 +237,30 @@ var throughTarget = strings.Fields("Space UserIdentity EditUserIdentity Device D
 // ofDevice are the cells that a deep link to a device allows.
 var ofDevice = strings.Fields("Counts LandingPage Appearance Devices LockedSpaces DeviceAttention Device DeviceActivity ActionAttempt WaitForAttempt ControlDevice")
 
+// ofGuest are the cells that a guest link allows. onlyGuest are those of them that no other portal allows.
+var (
+	ofGuest   = strings.Fields("Counts LandingPage Appearance ActionAttempt WaitForAttempt Stay UnlockDoor")
+	onlyGuest = strings.Fields("Stay UnlockDoor")
+)
+
+// ofOthers reports whether a cell reads an action attempt of the host, which a guest link does not find.
+func (c cell) ofOthers(mode string) bool {
+	return mode == "guest link" && (c.method == "ActionAttempt" || c.method == "WaitForAttempt")
+}
+
 func (c cell) findsNothing(excluded map[string]bool, mode string) bool {
-	return mode == "deep link" && (excluded["manage"] || excluded["reservations"]) && slices.Contains(throughTarget, c.method)
+	return c.ofOthers(mode) || mode == "deep link" && (excluded["manage"] || excluded["reservations"]) && slices.Contains(throughTarget, c.method)
 }
 
 // want returns the Reason with which a portal refuses a cell, or "" if the portal allows it.
 func (c cell) want(excluded map[string]bool, readOnly bool, mode string) string {
+	if c.ofOthers(mode) {
+		c.needs = "manage reservations"
+	}
 	switch {
+	case (mode == "guest link") != slices.Contains(onlyGuest, c.method) && (mode != "guest link" || !slices.Contains(ofGuest, c.method)):
+		return "guest_link"
+	case mode == "guest link":
 	case mode == "deep link" && !c.deepLink, mode == "device link" && !slices.Contains(ofDevice, c.method):
 		return "deep_link"
 	case mode != "full" && !c.restricted:
@@ -255,12 +280,13 @@ func (c cell) want(excluded map[string]bool, readOnly bool, mode string) string 
 // manor returns the customer of the matrix.
 func manor() data.CustomerData {
 	d := *hotel()
+	d.AccessGrants[0] = d.AccessGrants[0].During(start, start.Add(24*time.Hour))
 	d.Add(data.PlainSpace("spare", "Spare"), data.StaffMember("sam", "Sam", data.Refs(data.KindRoom, "101")...))
 	return d
 }
 
 // TestPermissionMatrix_AllConfigurations calls each method in each configuration: every feature excluded or not, read-only or
-// not, full, restricted and as a deep link to a reservation or a device. At full size, every configuration is tested on the memory
+// not, full, restricted, as a deep link to a reservation or a device, and as a guest link. At full size, every configuration is tested on the memory
 // store, and every 11th on each backend. By default, these are every 7th and every 101st: all numbers are odd, so each feature is
 // tested with each mode.
 func TestPermissionMatrix_AllConfigurations(t *testing.T) {
@@ -277,7 +303,7 @@ func TestPermissionMatrix_AllConfigurations(t *testing.T) {
 }
 
 // modes are the values of mode in the matrix.
-var modes = []string{"full", "restricted", "deep link", "device link"}
+var modes = []string{"full", "restricted", "deep link", "device link", "guest link"}
 
 // matrix tests the cells of every step-th configuration, and returns the number of calls.
 func matrix(t *testing.T, f *fixture, step int) (tested int) {
@@ -312,7 +338,12 @@ func matrix(t *testing.T, f *fixture, step int) (tested int) {
 			require.NoError(t, err)
 			ctx := f.withDevices(t, ctx)
 			if session == nil || report.Created.AccessGrants > 0 { // the deep link was revoked when its reservation was deleted
-				p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", Config: c})
+				var p portal.CustomerPortal
+				if mode == "guest link" {
+					p = f.guestLink(t, "r1", func(to *portal.Config) { to.ReadOnly, to.Features = c.ReadOnly, c.Features })
+				} else {
+					p = f.create(t, portal.CreateRequest{CustomerKey: "My Company", Config: c})
+				}
 				session, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 				require.NoError(t, err)
 			}
