@@ -32,6 +32,7 @@ type world struct {
 	webview    uuid.UUID
 	connecting string // the token of a session of the connect webview
 	linked     string // the token of a session of a deep link to the device of "a"
+	guest      string // the token of a session of a guest link to the stay of "a"
 }
 
 // call is a call of an exported method.
@@ -103,7 +104,7 @@ func viewed(fn func(context.Context, *portal.View) error) func(context.Context, 
 func three[T, U any](_ T, _ U, err error) error { return err }
 
 // calls contains a call of every exported method that does I/O.
-var calls = append(linkedCalls, []call{
+var calls = slices.Concat(linkedCalls, guestCalls, []call{
 	{name: "Customer", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Customer(ctx, "b")) }},
 	{name: "Space", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Space(ctx, "b/001")) }},
 	{name: "SpaceByID", do: func(ctx context.Context, h host, w *world) error { return only(h.ws.SpaceByID(ctx, w.roomID)) }},
@@ -405,7 +406,7 @@ var calls = append(linkedCalls, []call{
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {
 		return only(storage.Backup(ctx, h.ws.DB().Store(), discard{}))
 	}},
-}...)
+})
 
 type discard struct{}
 

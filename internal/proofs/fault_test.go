@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
@@ -46,6 +47,7 @@ func newWorld(t *testing.T) *world {
 	for _, customer := range []string{"a", "b"} {
 		d := block(customer, "first", 6)
 		d.Add(data.StaffMember(customer+"/staff", "Staff", data.Refs(data.KindRoom, customer+"/001")...))
+		d.Add(data.Reservation(customer+"/stay", data.Ref{Kind: data.KindGuest, Key: customer + "/002"}, data.Refs(data.KindRoom, customer+"/002")...).During(time.Time{}, time.Now().Add(48*time.Hour)))
 		_, err := h.ws.Push(t.Context(), d)
 		require.NoError(t, err)
 	}
@@ -74,7 +76,12 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	linked, err := h.portals.OpenSession(t.Context(), portal.Code(link.URL.Reveal()), "")
 	require.NoError(t, err)
-	w := &world{linked: linked.Token().Reveal(), portal: made, token: session.Token().Reveal(), brand: brand.ID, webview: webview.ID, connecting: connecting.Token().Reveal()}
+	require.NoError(t, only(h.portals.Access().Workspace(h.ws.ID()).Customer("a").Map(t.Context(), access.DeviceMapping{DeviceID: deviceOf("a"), Mapping: access.Mapping{SpaceKey: "a/002"}})))
+	guestLink, err := h.portals.CreateGuestLink(t.Context(), h.ws, "a", "a/stay")
+	require.NoError(t, err)
+	guest, err := h.portals.OpenSession(t.Context(), portal.Code(guestLink.URL.Reveal()), "")
+	require.NoError(t, err)
+	w := &world{guest: guest.Token().Reveal(), linked: linked.Token().Reveal(), portal: made, token: session.Token().Reveal(), brand: brand.ID, webview: webview.ID, connecting: connecting.Token().Reveal()}
 	require.NoError(t, h.ws.View(t.Context(), func(s *data.Snapshot) error {
 		room, err1 := s.Space(t.Context(), "a/001")
 		user, err2 := s.UserIdentity(t.Context(), "a/001")

@@ -21,6 +21,18 @@ import (
 // has a second lock there with an action attempt, and everything of its customer except the lock is among the identifiers to try.
 func linkedTenants(t *testing.T, store storage.Store) *tenants {
 	t.Helper()
+	s := twoLocks(t, store, data.KindRoom)
+	made, err := s.portals.Create(t.Context(), s.words[attacker], portal.CreateRequest{CustomerKey: customerOf(attacker), Config: deviceLink(deviceOf(attacker))})
+	require.NoError(t, err)
+	s.shows, s.pages = strings.NewReplacer("Lock "+attacker, "", "lock-"+attacker, "", customerOf(attacker), ""), linkedPages
+	s.enter(t, made)
+	return s
+}
+
+// twoLocks is like newTenants, but the attacker's customer has a lock that is mapped to its room, and a second lock with an action
+// attempt that is mapped to the space of a kind. Everything of the customer except the first lock is among the identifiers to try.
+func twoLocks(t *testing.T, store storage.Store, of data.Kind) *tenants {
+	t.Helper()
 	s := newTenants(t, store)
 	ctx, ws := t.Context(), s.words[attacker]
 	c, err := ws.Customer(ctx, customerOf(attacker))
@@ -34,7 +46,7 @@ func linkedTenants(t *testing.T, store storage.Store) *tenants {
 	scope := s.portals.Access().Workspace(ws.ID()).Customer(customerOf(attacker))
 	require.NoError(t, only(scope.Map(ctx,
 		access.DeviceMapping{DeviceID: deviceOf(attacker), Mapping: access.Mapping{SpaceKey: keyOf(attacker, data.KindRoom)}},
-		access.DeviceMapping{DeviceID: second, Mapping: access.Mapping{SpaceKey: keyOf(attacker, data.KindRoom)}},
+		access.DeviceMapping{DeviceID: second, Mapping: access.Mapping{SpaceKey: keyOf(attacker, of)}},
 	)))
 	attempt, err := scope.Do(ctx, second, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
 	require.NoError(t, err)
@@ -52,25 +64,25 @@ func linkedTenants(t *testing.T, store storage.Store) *tenants {
 		identifier{"own room key", keyOf(attacker, data.KindRoom), keyOf(absentWord, data.KindRoom), true},
 	)
 	s.secrets = append(s.secrets, second.String(), attempt.ID.String())
-
-	made, err := s.portals.Create(ctx, ws, portal.CreateRequest{CustomerKey: customerOf(attacker), Config: deviceLink(deviceOf(attacker))})
-	require.NoError(t, err)
-	s.linked, s.link, s.watched = true, made.URL.Reveal(), append(s.watched, attacker)
-	s.session, err = s.portals.OpenSession(ctx, portal.Code(s.link), "")
-	require.NoError(t, err)
-	s.remember(t)
 	return s
 }
 
-// ownTexts removes the texts of the attacker that a deep link to its lock may show.
-var ownTexts = strings.NewReplacer("Lock "+attacker, "", "lock-"+attacker, "", customerOf(attacker), "")
-
-// requireOnlyLock checks that a response contains nothing of the attacker's customer except its lock.
-func (s *tenants) requireOnlyLock(t *testing.T, by, answer string) {
+// enter opens the attacker's only link.
+func (s *tenants) enter(t *testing.T, made portal.CustomerPortal) {
 	t.Helper()
-	shown := ownTexts.Replace(answer)
+	var err error
+	s.link, s.watched = made.URL.Reveal(), append(s.watched, attacker)
+	s.session, err = s.portals.OpenSession(t.Context(), portal.Code(s.link), "")
+	require.NoError(t, err)
+	s.remember(t)
+}
+
+// requireOnlyShown checks that a response contains nothing of the attacker's customer except what its link shows.
+func (s *tenants) requireOnlyShown(t *testing.T, by, answer string) {
+	t.Helper()
+	shown := s.shows.Replace(answer)
 	if strings.Contains(shown, attacker) || slices.ContainsFunc(s.secrets, func(id string) bool { return strings.Contains(shown, id) }) {
-		require.Fail(t, "the deep link shows more than its device", "%s: %s", by, answer)
+		require.Fail(t, "the link shows more than it may", "%s: %s", by, answer)
 	}
 }
 
@@ -89,14 +101,20 @@ func TestIsolation_DeviceLinkSession_FindsOnlyTheDevice(t *testing.T) {
 			stride = 97 * raceSlowness // badger is slower
 		}
 		s := linkedTenants(t, store)
-		for name, cases := range ownCalls() {
-			for i := range cases {
-				answer := s.try(t, name, "no identifier", func() string { return callSession(t, s.session, name, "no identifier", ownCalls()[name][i]) })
-				s.requireOnlyLock(t, name, answer)
-			}
-		}
+		s.tryOwn(t)
 		trySession(t, s, stride)
 	})
+}
+
+// tryOwn calls every method with the attacker's own identifiers.
+func (s *tenants) tryOwn(t *testing.T) {
+	t.Helper()
+	for name, cases := range ownCalls() {
+		for i := range cases {
+			answer := s.try(t, name, "no identifier", func() string { return callSession(t, s.session, name, "no identifier", ownCalls()[name][i]) })
+			s.requireOnlyShown(t, name, answer)
+		}
+	}
 }
 
 // A browser with a deep link to a device requests every page with every identifier of its own and of other customers in every place.

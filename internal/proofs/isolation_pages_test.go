@@ -247,7 +247,7 @@ func tryPages(t *testing.T, s *tenants) {
 		pages.ServeHTTP(w, r)
 		require.NotEqual(t, http.StatusInternalServerError, w.Code, "%s %s", a.method, target)
 		answer := fmt.Sprint(w.Code, w.Header(), formToken.ReplaceAllString(w.Body.String(), "name=\"token\""))
-		if s.linked { // a redirect to the same page repeats the query
+		if s.shows != nil { // a redirect to the same page repeats the query
 			answer = strings.ReplaceAll(answer, a.query.Encode(), "query")
 		}
 		if a.by == "token" { // the key of the new resource is a hash of the token
@@ -261,16 +261,16 @@ func tryPages(t *testing.T, s *tenants) {
 				answer := ask(a)
 				want, refused := refusals[a.method+" "+strings.TrimPrefix(a.path, home)]
 				switch {
-				case s.linked && linkedPages[a.method+" "+strings.TrimPrefix(a.path, home)] == "":
+				case s.shows != nil && s.pages[a.method+" "+strings.TrimPrefix(a.path, home)] == "":
 					want = "(403|404|405)"
-				case s.linked:
-					want = linkedPages[a.method+" "+strings.TrimPrefix(a.path, home)]
+				case s.shows != nil:
+					want = s.pages[a.method+" "+strings.TrimPrefix(a.path, home)]
 				case !refused:
 					want = "(200|303|405)"
 				}
 				require.Regexp(t, "^"+want, answer, "%s %s", a.method, a.path)
-				if s.linked {
-					s.requireOnlyLock(t, a.method+" "+a.path, answer)
+				if s.shows != nil {
+					s.requireOnlyShown(t, a.method+" "+a.path, answer)
 				}
 				return answer
 			})

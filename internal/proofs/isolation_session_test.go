@@ -68,6 +68,7 @@ func ownCalls() map[string][][]any {
 		"ActionAttempt":         {{uuid.UUID{1}}},
 		"WaitForAttempt":        {{uuid.UUID{1}, time.Nanosecond}},
 		"ControlDevice":         {{deviceOf(attacker), device.Command{Kind: device.Unlock}, "0123456789abcdef"}},
+		"UnlockDoor":            {{deviceOf(attacker), "0123456789abcdef"}},
 		"ConnectedAccount":      {{accountOf(attacker)}},
 		"MappableDevice":        {{deviceOf(attacker)}},
 		"Connect":               {{stepOf(attacker)}, {access.ConnectStep{Provider: simulated.Key, Reconnect: accountOf(attacker)}}},
@@ -134,7 +135,7 @@ func trySession(t *testing.T, s *tenants, stride int) {
 								return ""
 							}
 							answer = callSession(t, s.session, name, id, args)
-							if name == "ControlDevice" {
+							if name == "ControlDevice" || name == "UnlockDoor" {
 								answer = timedID.ReplaceAllString(mask(answer, id), "<time>")
 							}
 							return answer
