@@ -87,6 +87,9 @@ type Code struct {
 	// Scheduled reports that the lock holds the code before StartsAt and does not accept it until then. The Status is CodeUnset.
 	Scheduled bool `json:"is_scheduled_on_device,omitempty"`
 
+	// Replacing reports that the lock may still hold PIN, which is about to be replaced there by another one.
+	Replacing bool `json:"is_being_replaced,omitempty"`
+
 	Errors    []CodeError   `json:"errors"`
 	Warnings  []CodeWarning `json:"warnings"`
 	RetryAt   time.Time     `json:"retry_at,omitzero"` // after a failure
@@ -193,7 +196,7 @@ func (s *Service) newCode(customerKey string, row *devicedata.Code, account Acco
 		ID: row.ID, CustomerKey: customerKey, AccountID: row.AccountID, DeviceID: row.DeviceID, PIN: pin, Slot: row.Slot,
 		Subject:  data.Ref{Kind: data.Kind(row.Subject.Class) << 4, Key: row.Subject.Key},
 		StartsAt: row.StartsAt, EndsAt: row.EndsAt, WriteAt: d.WriteAt, RetryAt: d.RetryAt, Errors: []CodeError{}, Warnings: []CodeWarning{},
-		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Replacing: d.ClearFirst,
 	}
 	now := s.now()
 	state := lockplan.State(row.State)

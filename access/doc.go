@@ -84,6 +84,7 @@
 //	planner.go    planning access codes after changes
 //	plan_codes.go the codes of access grants and staff members
 //	plan_pin.go   their PINs
+//	reissue.go    another PIN on request
 //	doors.go      the locks that an access grant opens, and when
 //	due.go        finding the locks that must be programmed
 //	lock.go       everything that is stored about the codes of one lock

@@ -29,6 +29,10 @@ var (
 	// ErrCodeNotFound is returned for an access code that does not exist, belongs to another customer, or has become a removal.
 	ErrCodeNotFound = fmt.Errorf("%w: access_code_not_found", ErrNotFound)
 
+	// ErrNoCodes is returned by [Scope.ReissuePIN] for an access grant or a staff member that has no access codes. It gets codes if it
+	// opens a lock with access codes, has not ended, and a rule gives it codes.
+	ErrNoCodes = errors.New("access: there are no access codes to reissue")
+
 	// ErrRemovalNotFound is returned for a removal that does not exist, for example because the device confirmed it.
 	ErrRemovalNotFound = fmt.Errorf("%w: removal_not_found", ErrNotFound)
 

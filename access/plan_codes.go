@@ -23,7 +23,7 @@ const planBatch = 25
 func (s *Service) planSubjects(ctx context.Context, w *data.Workspace, customer devicedata.CustomerID, subjects []data.Ref) error {
 	for batch := range slices.Chunk(subjects, planBatch) {
 		err := devicedata.Within(ctx, w, customer, func(ctx context.Context, tx data.CustomerTx) error {
-			return s.planIn(ctx, w, tx, batch)
+			return s.planIn(ctx, w, tx, batch, nil)
 		})
 		if err != nil {
 			return err
@@ -33,8 +33,8 @@ func (s *Service) planSubjects(ctx context.Context, w *data.Workspace, customer 
 	return nil
 }
 
-// planIn is planSubjects in a transaction.
-func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.CustomerTx, subjects []data.Ref) error {
+// planIn is planSubjects in a transaction. If reissue is not nil, it gives the subject another PIN.
+func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.CustomerTx, subjects []data.Ref, reissue *reissue) error {
 	customer := devicedata.IDOf(tx.Customer)
 	counts, err := devicedata.CountsOf(ctx, tx.Snapshot, customer)
 	if err != nil || counts.Devices == 0 {
@@ -50,6 +50,7 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 	}
 	p := newCodePlan(s, tx)
 	p.rules = own.over(common).effective()
+	p.reissue = reissue
 	var planned []subjectPlan
 	for _, resource := range resources {
 		if sp, ok := p.subject(resource); ok {
@@ -63,13 +64,17 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 		sp := &planned[i]
 		created, updated, deleted := len(p.created), len(p.updated), len(p.ended)+len(p.dropped)
 		before := *p
-		if err := p.plan(ctx, sp); isDamage(err) { // the others are planned all the same
+		if err := p.plan(ctx, sp); isDamage(err) && reissue == nil { // the others are planned all the same
 			s.failed(ctx, "planning the access codes of an access grant", err, "customer_key", tx.Customer.Key, "key", sp.subject.Key)
 			*p = before
 			p.runs = append(p.runs, AutomationRun{Rule: RunCodesCreated, Subject: refOf(sp.subject), Error: device.Label(err.Error())})
 			continue
 		} else if err != nil {
 			return err
+		}
+		if reissue != nil {
+			p.setActor(reissue.actor)
+			continue
 		}
 		p.logRun(*sp, len(p.created)-created, len(p.updated)-updated, len(p.ended)+len(p.dropped)-deleted)
 	}
@@ -103,6 +108,7 @@ type codePlan struct {
 	customer devicedata.CustomerID
 	rules    effectiveRules
 	now      time.Time
+	reissue  *reissue // nil unless a caller wants another PIN
 
 	locks   map[uuid.UUID]*plannedLock
 	bySpace map[string][]uuid.UUID // locks by the key of a space to which they are mapped

@@ -19,34 +19,75 @@ import (
 // the lock has is replaced on that lock when it is written.
 const maxTaken = 200
 
+// storedPIN is the stored PIN of an access grant or a staff member.
+type storedPIN struct {
+	pin device.Secret // empty if none was chosen
+
+	// A PIN that was reissued takes precedence over the preferred code that the access grant had then. token identifies the reissue.
+	instead device.Secret
+	token   string
+}
+
+// encode returns the plaintext of the sealed value: the PIN, and the other values in lines of their own if it was reissued.
+func (p storedPIN) encode() []byte {
+	if p.token == "" {
+		return []byte(p.pin.Reveal())
+	}
+	return []byte(p.pin.Reveal() + "\n" + p.instead.Reveal() + "\n" + p.token)
+}
+
+func decodePIN(plain []byte) storedPIN {
+	lines := append(strings.SplitN(string(plain), "\n", 3), "", "")
+	return storedPIN{pin: device.NewSecret(lines[0]), instead: device.NewSecret(lines[1]), token: lines[2]}
+}
+
+// serves reports whether the PIN need not be chosen again for a subject with this preferred code.
+func (p storedPIN) serves(preferred string) bool {
+	return !p.pin.IsZero() && (!validPIN(preferred) || preferred == p.pin.Reveal() || preferred == p.instead.Reveal())
+}
+
 // pin returns the PIN of a subject, which it chooses if none is stored, and reports whether it differs from the stored one. A preferred
 // code takes precedence, so the host can change the PIN.
 func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (pin device.Secret, changed bool, err error) {
 	stored, err := p.s.subjectPIN(ctx, p.tx.Snapshot, p.customer, sp.subject)
+	if err != nil && !(p.reissue != nil && isDamage(err)) { // a PIN that cannot be read can be replaced
+		return pin, false, err
+	}
+	next := storedPIN{}
+	switch {
+	case p.reissue != nil:
+		p.reissue.reached = true
+		if stored.token == p.reissue.token {
+			return stored.pin, false, nil
+		}
+		next.token = p.reissue.token
+		if validPIN(sp.preferred) {
+			next.instead = device.NewSecret(sp.preferred)
+		}
+		next.pin, err = p.randomPIN(ctx, locks, stored.pin, next.instead)
+	case stored.serves(sp.preferred):
+		return stored.pin, false, nil
+	default:
+		next.pin, err = p.choosePIN(ctx, sp, locks)
+	}
 	if err != nil {
 		return pin, false, err
 	}
-	if !stored.IsZero() && (sp.preferred == stored.Reveal() || !validPIN(sp.preferred)) {
-		return stored, false, nil
-	}
-	if pin, err = p.choosePIN(ctx, sp, locks); err != nil {
-		return pin, false, err
-	}
-	sealed, err := p.s.keys.Seal(keys.PurposePIN, devicedata.SubjectPINKey(p.customer, sp.subject), []byte(pin.Reveal()), p.s.db.Rand())
+	sealed, err := p.s.keys.Seal(keys.PurposePIN, devicedata.SubjectPINKey(p.customer, sp.subject), next.encode(), p.s.db.Rand())
 	if err != nil {
 		return pin, false, err
 	}
-	return pin, !stored.IsZero(), devicedata.SetSubjectPIN(ctx, p.tx, sp.subject, sealed)
+	return next.pin, !stored.pin.IsZero() || p.reissue != nil, devicedata.SetSubjectPIN(ctx, p.tx, sp.subject, sealed)
 }
 
-// subjectPIN returns the stored PIN of an access grant or a staff member. It is empty if none was chosen.
-func (s *Service) subjectPIN(ctx context.Context, snapshot *data.Snapshot, customer devicedata.CustomerID, subject devicedata.Subject) (device.Secret, error) {
+// subjectPIN returns the stored PIN of an access grant or a staff member.
+func (s *Service) subjectPIN(ctx context.Context, snapshot *data.Snapshot, customer devicedata.CustomerID, subject devicedata.Subject) (storedPIN, error) {
 	sealed, err := devicedata.SubjectPIN(ctx, snapshot, customer, subject)
 	if err != nil || sealed == nil {
-		return device.Secret{}, err
+		return storedPIN{}, err
 	}
 	plain, err := s.keys.Open(keys.PurposePIN, devicedata.SubjectPINKey(customer, subject), sealed)
-	return device.NewSecret(string(plain)), err
+	return decodePIN(plain), err
 }
 
 // validPIN reports whether a text can be the PIN of an access grant.
@@ -76,6 +117,11 @@ func (p *codePlan) choosePIN(ctx context.Context, sp subjectPlan, locks []uuid.U
 			}
 		}
 	}
+	return p.randomPIN(ctx, locks)
+}
+
+// randomPIN returns a random PIN that the locks accept and that none of their codes has. It differs from the given ones.
+func (p *codePlan) randomPIN(ctx context.Context, locks []uuid.UUID, except ...device.Secret) (device.Secret, error) {
 	var limits []device.CodeLimits
 	for _, id := range locks {
 		if of := p.locks[id].limits; !slices.Contains(of.Constraints, device.CannotSpecifyPIN) {
@@ -86,7 +132,7 @@ func (p *codePlan) choosePIN(ctx context.Context, sp subjectPlan, locks []uuid.U
 		}
 	}
 	taken := func(pin device.Secret) bool {
-		return slices.ContainsFunc(locks, func(id uuid.UUID) bool { return p.locks[id].taken[pin] })
+		return slices.Contains(except, pin) || slices.ContainsFunc(locks, func(id uuid.UUID) bool { return p.locks[id].taken[pin] })
 	}
 	pin, err := lockplan.GeneratePIN(p.s.db.Rand(), limits, taken)
 	for i := 0; errors.Is(err, lockplan.ErrNoPIN) && i < len(limits); i++ { // no PIN suits all locks: the others get PINs of their own

@@ -230,7 +230,8 @@ func (p *program) replacement(ctx context.Context, c *lockCode, limits *device.C
 		return lockplan.GeneratePIN(p.h.s.db.Rand(), []device.CodeLimits{*limits}, used)
 	}
 	err = p.h.s.db.Workspace(c.account.workspace).View(ctx, func(s *data.Snapshot) error {
-		pin, err = p.h.s.subjectPIN(ctx, s, c.account.Customer, c.row.Subject)
+		stored, err := p.h.s.subjectPIN(ctx, s, c.account.Customer, c.row.Subject)
+		pin = stored.pin
 		return err
 	})
 	if pin.IsZero() && err == nil {
