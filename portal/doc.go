@@ -55,4 +55,5 @@
 // The devices of a portal:
 //
 //	session_control.go session_devicelist.go session_devices.go session_webview.go session_guest.go
+//	session_codes.go session_rules.go
 package portal

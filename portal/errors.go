@@ -60,7 +60,7 @@ var (
 	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
 
 	// ErrChanged is returned by a write with IfUnchanged or IfPlanned of [WriteOptions] if the resource, or the plan of the
-	// delete, has changed since the caller read it. Nothing was written. The caller can read the resource or the plan again and
+	// delete, has changed since the caller read it, and by [Session.SetAutomationRules] if the rules have. Nothing was written. The caller can read the resource or the plan again and
 	// decide.
 	ErrChanged = errors.New("portal: the resource has changed since it was read")
 

@@ -102,6 +102,10 @@ func (r single) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func
 	})
 }
 
+func codesOf(ctx context.Context, s *portal.Session, subject data.Ref) (portal.AccessCodes, error) {
+	return viewed(ctx, one(s), func(v *portal.View) (portal.AccessCodes, error) { return v.AccessCodes(ctx, subject) })
+}
+
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
 // fixture is a workspace and a Service on one store.

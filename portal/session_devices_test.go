@@ -79,7 +79,7 @@ func deviceCells() (out []cell) {
 	for _, c := range cells {
 		switch c.method {
 		case "Providers", "ConnectedAccounts", "ConnectedAccount", "Connect", "Connect again", "ResumeConnect", "DeleteAccount", "DeviceSuggestions",
-			"MappableDevice", "MapDevices", "UnmapDevices", "Can connect":
+			"MappableDevice", "MapDevices", "UnmapDevices", "Can connect", "AutomationRules", "SetAutomationRules":
 			out = append(out, c)
 		}
 	}

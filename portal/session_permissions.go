@@ -33,6 +33,10 @@ const (
 	ActionReadDevices   Action = "read_devices"   // devices with their states and activities
 	ActionControlDevice Action = "control_device" // locking, unlocking and the settings of thermostats
 
+	ActionReadCodes  Action = "read_access_codes" // the states of access codes, without their PINs
+	ActionReadPINs   Action = "read_pins"         // the PINs of access codes
+	ActionReissuePIN Action = "reissue_pin"
+
 	ActionReadAccounts  Action = "read_accounts"  // connected accounts and the providers that can be connected
 	ActionConnect       Action = "connect"        // connecting an account for the first time or again
 	ActionDeleteAccount Action = "delete_account" // with its devices and their mappings
@@ -41,6 +45,8 @@ const (
 
 	ActionReadStay   Action = "read_stay"   // the stay of a guest link, with the code while it is valid
 	ActionUnlockDoor Action = "unlock_door" // a door of that stay
+	ActionReadRules  Action = "read_automation_rules"
+	ActionSetRules   Action = "set_automation_rules"
 
 	ActionConfigure Action = "configure" // the actions that the host offers in the configure section
 )
@@ -49,7 +55,7 @@ const (
 type rule struct {
 	action     Action
 	enabled    func(Features) bool // reports whether the features allow it
-	writes     bool                // a read-only portal does not allow it
+	writes     bool                // a read-only portal does not allow it: it changes something, or reveals how a door can be opened
 	restricted bool                // restricted navigation allows it
 	deepLink   bool                // a deep link to a resource allows it
 	deviceLink bool                // a deep link to a device allows it
@@ -68,6 +74,7 @@ var (
 	grantsShown      = func(f Features) bool { return manageEnabled(f) && !f.Manage.ExcludeReservationManagement }
 	staffShown       = func(f Features) bool { return manageEnabled(f) && !f.Manage.ExcludeStaffManagement }
 	detailsShown     = func(f Features) bool { return grantsShown(f) && !f.Manage.ExcludeReservationTechnicalDetails }
+	pinsShown        = func(f Features) bool { return manageEnabled(f) && !f.Manage.ExcludeReservationTechnicalDetails }
 )
 
 // rules is the table of permissions: the conditions of each action.
@@ -92,6 +99,9 @@ var rules = []rule{
 	{action: ActionDeleteSpace, enabled: organizeEnabled, writes: true},
 	{action: ActionReadDevices, enabled: manageEnabled, restricted: true, deepLink: true, deviceLink: true, devices: true},
 	{action: ActionControlDevice, enabled: manageEnabled, writes: true, restricted: true, deepLink: true, deviceLink: true, devices: true},
+	{action: ActionReadCodes, enabled: manageEnabled, restricted: true, deepLink: true, devices: true},
+	{action: ActionReadPINs, enabled: pinsShown, writes: true, restricted: true, deepLink: true, devices: true},
+	{action: ActionReissuePIN, enabled: pinsShown, writes: true, restricted: true, deepLink: true, devices: true},
 	{action: ActionReadAccounts, enabled: connectEnabled, unfiltered: true, devices: true},
 	{action: ActionConnect, enabled: connectEnabled, writes: true, webview: true, unfiltered: true, devices: true},
 	{action: ActionDeleteAccount, enabled: connectEnabled, writes: true, unfiltered: true, devices: true},
@@ -99,6 +109,8 @@ var rules = []rule{
 	{action: ActionMapDevices, enabled: organizeEnabled, writes: true, unfiltered: true, devices: true},
 	{action: ActionReadStay, enabled: grantsShown, restricted: true, guest: true, devices: true},
 	{action: ActionUnlockDoor, enabled: grantsShown, writes: true, restricted: true, guest: true, devices: true},
+	{action: ActionReadRules, enabled: configureEnabled, unfiltered: true, devices: true},
+	{action: ActionSetRules, enabled: configureEnabled, writes: true, unfiltered: true, devices: true},
 	{action: ActionConfigure, enabled: configureEnabled, writes: true},
 }
 

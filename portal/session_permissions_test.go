@@ -168,6 +168,36 @@ var cells = []cell{
 		}
 		return err
 	}},
+	{"AccessCodes", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(codesOf(ctx, s, ref(data.KindReservation, "r1")))
+	}},
+	{"AccessCodes of a staff member", "manage staff", false, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(codesOf(ctx, s, ref(data.KindStaffMember, "sam")))
+	}},
+	{"SpaceCodes", "manage", false, true, true, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return drop(v.SpaceCodes(ctx, "101", 10)) })
+	}},
+	{"Can read_pins", "manage details", true, true, true, func(_ context.Context, s *portal.Session) error {
+		return s.Can(portal.ActionReadPINs)
+	}},
+	{"ReissuePIN", "manage reservations details", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		if err := drop(s.ReissuePIN(ctx, ref(data.KindReservation, "r1"), "0123456789abcdef")); !errors.Is(err, access.ErrNoCodes) {
+			return err // otherwise the permission was checked, and the lock has no access codes
+		}
+		return nil
+	}},
+	{"ReissuePIN of a staff member", "manage staff details", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		if err := drop(s.ReissuePIN(ctx, ref(data.KindStaffMember, "sam"), "0123456789abcdef")); !errors.Is(err, access.ErrNoCodes) {
+			return err
+		}
+		return nil
+	}},
+	{"AutomationRules", "configure", false, false, false, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return drop(v.AutomationRules(ctx)) })
+	}},
+	{"SetAutomationRules", "configure", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return s.SetAutomationRules(ctx, access.Rules{}, access.Rules{})
+	}},
 	{"Providers", "connect", false, false, false, func(_ context.Context, s *portal.Session) error {
 		return s.View(context.Background(), func(v *portal.View) error { return drop(v.Providers()) })
 	}},
@@ -232,7 +262,7 @@ func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 
 // throughTarget are the cells that use the resources to which the reservation of a deep link refers, or the devices in them. They
 // find nothing if the features hide the reservation.
-var throughTarget = strings.Fields("Space UserIdentity EditUserIdentity Device DeviceActivity ActionAttempt WaitForAttempt ControlDevice")
+var throughTarget = strings.Fields("Space UserIdentity EditUserIdentity Device DeviceActivity ActionAttempt WaitForAttempt ControlDevice SpaceCodes")
 
 // ofDevice are the cells that a deep link to a device allows.
 var ofDevice = strings.Fields("Counts LandingPage Appearance Devices LockedSpaces DeviceAttention Device DeviceActivity ActionAttempt WaitForAttempt ControlDevice")

@@ -54,6 +54,12 @@ func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 	return u, ok
 }
 
+// AccessGrant returns the access grant with a key. It reports false if r does not contain it.
+func (r Related) AccessGrant(key string) (data.AccessGrant, bool) {
+	g, ok := r.resources[portaldata.ByClass(data.Ref{Kind: data.KindAccessGrant, Key: key})].(data.AccessGrant)
+	return g, ok
+}
+
 // Place returns the place of a space or an access grant that was read, or of a space that one of them refers to. For several
 // spaces it returns the place of an access grant to all of them. It ignores resources whose place is not in r. It returns the
 // zero Place if r has the place of none of them.

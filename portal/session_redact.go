@@ -214,8 +214,13 @@ func (v *View) withoutReferences(ctx context.Context, r data.Resource) (data.Res
 	return v.withoutDetails(r), nil
 }
 
-// withoutDetails returns an access grant without its technical details if the portal hides these, and other resources unchanged.
+// withoutDetails returns an access grant without its technical details if the portal hides these, and other resources unchanged. If
+// the program has locks, the preferred code of an access grant is a PIN.
 func (v *View) withoutDetails(r data.Resource) data.Resource {
+	if g, ok := r.(data.AccessGrant); ok && v.service.access != nil && v.permit(ActionReadPINs) != nil {
+		g.PreferredCode = ""
+		r = g
+	}
 	if g, ok := r.(data.AccessGrant); ok && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 		g.PreferredCode, g.CustomMetadata = "", nil
 		g.Meta.ID = [16]byte{}

@@ -355,6 +355,21 @@ var calls = slices.Concat(linkedCalls, guestCalls, []call{
 	{name: "session ControlDevice", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.ControlDevice(ctx, deviceOf("a"), device.Command{Kind: device.Unlock}, "0123456789abcdef"))
 	})},
+	{name: "view AccessCodes", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.AccessCodes(ctx, data.Ref{Kind: data.KindReservation, Key: "a/001"}))
+	})},
+	{name: "view SpaceCodes", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.SpaceCodes(ctx, "a/001", 10)) })},
+	{name: "session ReissuePIN", do: session(func(ctx context.Context, s *portal.Session) error {
+		err := only(s.ReissuePIN(ctx, data.Ref{Kind: data.KindReservation, Key: "a/001"}, "0123456789abcdef"))
+		if errors.Is(err, access.ErrNoCodes) { // no lock has access codes
+			return nil
+		}
+		return err
+	})},
+	{name: "view AutomationRules", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.AutomationRules(ctx)) })},
+	{name: "session SetAutomationRules", do: session(func(ctx context.Context, s *portal.Session) error {
+		return s.SetAutomationRules(ctx, access.Rules{}, access.Rules{LeadMinutes: device.Known(10)})
+	})},
 	{name: "view ConnectedAccounts", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.ConnectedAccounts(ctx)) })},
 	{name: "view ConnectedAccount", do: viewed(func(ctx context.Context, v *portal.View) error {
 		return three(v.ConnectedAccount(ctx, accountOf("a")))
