@@ -2,13 +2,18 @@ package access
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lockplan"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // codeRows yields the codes that a query can select, ordered by device and id.
@@ -50,6 +55,110 @@ func (c *Scope) Code(ctx context.Context, id uuid.UUID) (code Code, err error) {
 		return err
 	})
 	return code, err
+}
+
+// PINs returns the PINs of access codes of the scope by id. It omits codes that do not exist, and those whose PIN cannot be decrypted.
+// The number of reads does not depend on the number of codes, except that each customer is read once.
+func (c *Scope) PINs(ctx context.Context, ids ...uuid.UUID) (pins map[uuid.UUID]device.Secret, err error) {
+	err = c.view(ctx, func(s *data.Snapshot) error {
+		pins = map[uuid.UUID]device.Secret{}
+		rows, err := devicedata.FindCodes(ctx, s, ids...)
+		if err != nil {
+			return err
+		}
+		in := map[devicedata.CustomerID]bool{}
+		for _, row := range rows {
+			if row == nil {
+				continue
+			}
+			known, seen := in[row.Customer]
+			if !seen {
+				_, err := c.owner(ctx, s, row.Customer, ErrCodeNotFound)
+				if known = err == nil; err != nil && !errors.Is(err, ErrCodeNotFound) {
+					return err
+				}
+				in[row.Customer] = known
+			}
+			if pin, err := c.s.openPIN(row.AccountID, row.ID, row.SealedPIN); known && err == nil {
+				pins[row.ID] = pin
+			}
+		}
+		return nil
+	})
+	return pins, err
+}
+
+// CodesOf returns the access codes of some access grants and staff members of the customer of the scope, by their references by class.
+// The number of reads does not depend on the number of subjects. CodesOf returns a [validation.Error] for the scope of a workspace,
+// and [data.ErrCustomerNotFound].
+func (c *Scope) CodesOf(ctx context.Context, subjects ...data.Ref) (codes map[data.Ref][]Code, err error) {
+	err = c.view(ctx, func(s *data.Snapshot) error {
+		codes = map[data.Ref][]Code{}
+		customer, err := c.customerIn(ctx, s)
+		if err != nil {
+			return err
+		}
+		id := devicedata.IDOf(customer)
+		counts, err := devicedata.CountsOf(ctx, s, id)
+		if err != nil || counts.Codes == 0 {
+			return err
+		}
+		accounts, err := accountsByID(ctx, s, customer)
+		if err != nil {
+			return err
+		}
+		of := make([]devicedata.Subject, len(subjects))
+		for i, ref := range subjects {
+			of[i] = subjectOf(ref)
+		}
+		rows, err := devicedata.CodesOfSubjects(ctx, s, id, lo.Uniq(of)...)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			code, err := c.s.newCode(customer.Key, row, accounts[row.AccountID])
+			if err != nil {
+				return err
+			}
+			codes[code.Subject] = append(codes[code.Subject], code)
+		}
+		return nil
+	})
+	return codes, err
+}
+
+// GenerateCode returns a random PIN that a lock of the scope accepts and that no access code of it has at present. Nothing is stored.
+// GenerateCode returns [ErrDeviceNotFound], and a [validation.Error] with the path "device_id" for a device without access codes, and for
+// a lock that accepts no PIN.
+func (c *Scope) GenerateCode(ctx context.Context, id uuid.UUID) (pin device.Secret, err error) {
+	err = c.view(ctx, func(s *data.Snapshot) error {
+		row, customer, err := c.findDevice(ctx, s, id)
+		if err != nil {
+			return err
+		}
+		d, err := newDevice(Account{}, row, nil)
+		if err != nil {
+			return err
+		}
+		if d.Codes == nil {
+			return invalid("device_id", validation.RuleFormat, nil, "the device has no access codes")
+		}
+		taken := map[device.Secret]bool{}
+		for code, err := range devicedata.CodesOfDevice(ctx, s, devicedata.IDOf(customer), id) {
+			if err != nil {
+				return err
+			}
+			if of, err := c.s.openPIN(code.AccountID, code.ID, code.SealedPIN); err == nil {
+				taken[of] = true
+			}
+		}
+		pin, err = lockplan.GeneratePIN(c.s.db.Rand(), []device.CodeLimits{*d.Codes}, func(pin device.Secret) bool { return taken[pin] })
+		if errors.Is(err, lockplan.ErrNoPIN) {
+			return invalid("device_id", validation.RuleFormat, err, "the lock accepts no PIN that is free")
+		}
+		return err
+	})
+	return pin, err
 }
 
 // codeEvent returns an event of an access code for the change feed.

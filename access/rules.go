@@ -170,9 +170,12 @@ func (c *Scope) Rules(ctx context.Context) (own, effective Rules, err error) {
 // SetRules replaces the rules of the scope. Codes that are no longer needed are removed from their locks, and missing ones are
 // written, while the Service runs. SetRules returns a [validation.Error] for a rule out of range, and [data.ErrCustomerNotFound].
 func (c *Scope) SetRules(ctx context.Context, r Rules) error {
-	if err := r.check(); err != nil {
-		return err
-	}
+	return c.ChangeRules(ctx, func(Rules) Rules { return r })
+}
+
+// ChangeRules is like SetRules with the rules that change returns. change gets those that were set for the scope, and may run more than
+// once.
+func (c *Scope) ChangeRules(ctx context.Context, change func(own Rules) Rules) error {
 	defer c.s.plans.set()
 	if c.customer == "" {
 		return devicedata.Update(ctx, c.s.db, func(tx storage.Tx) error {
@@ -180,6 +183,14 @@ func (c *Scope) SetRules(ctx context.Context, r Rules) error {
 				if err := c.check(ctx, c.w.At(tx)); err != nil {
 					return err
 				}
+			}
+			own, _, err := readRules(ctx, tx, c.w, devicedata.CustomerID{})
+			if err != nil {
+				return err
+			}
+			r := change(own)
+			if err := r.check(); err != nil {
+				return err
 			}
 			return devicedata.SetWorkspaceRules(ctx, tx, c.w.ID(), encode(r))
 		})
@@ -189,6 +200,14 @@ func (c *Scope) SetRules(ctx context.Context, r Rules) error {
 		return err
 	}
 	return c.within(ctx, customer, func(ctx context.Context, tx data.CustomerTx) error {
+		_, own, err := readRules(ctx, tx.Tx, c.w, customer)
+		if err != nil {
+			return err
+		}
+		r := change(own)
+		if err := r.check(); err != nil {
+			return err
+		}
 		return devicedata.SetCustomerRules(ctx, tx, encode(r))
 	})
 }

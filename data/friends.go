@@ -27,6 +27,7 @@ var (
 // Package access calls these functions by way of internal/devicedata, which documents them.
 var (
 	_ = friend.Offer((*Snapshot).time)
+	_ = friend.Offer((*Snapshot).scanPrefixes)
 	_ = friend.Offer(CustomerTx.changeDevices)
 	_ = friend.Offer(CustomerTx.addDeviceEvents)
 	_ = friend.Offer(Actor.validate)

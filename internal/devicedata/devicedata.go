@@ -33,6 +33,7 @@ package devicedata
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -85,6 +86,7 @@ var (
 	within        = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, bool, func(context.Context, data.CustomerTx) error, ...[]byte) error]()
 	storedOf      = friend.Of[func(*data.Snapshot, layout.CustomerID, []byte) (data.Customer, error)]()
 	resourcesOf   = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
+	scanPrefixes  = friend.Of[func(*data.Snapshot, context.Context, [][]byte) iter.Seq2[[]byte, error]]()
 	timeOf        = friend.Of[func(*data.Snapshot) time.Time]()
 	changeDevices = friend.Of[func(data.CustomerTx, context.Context, devicerow.Changes) ([]data.CodeRemoval, error)]()
 	mergeMetadata = friend.Of[func(data.CustomMetadata, data.CustomMetadata) (data.CustomMetadata, error)]()

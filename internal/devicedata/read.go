@@ -204,6 +204,35 @@ func CodesOf(ctx context.Context, s *data.Snapshot, c CustomerID, subject Subjec
 	}, func(keys []CodeKey) ([]*Code, error) { return devicerow.ReadCodes(ctx, s.Reader(), c, keys) })
 }
 
+// CodesOfSubjects reads the access codes of some access grants and staff members of the customer, in the order of the subjects. The
+// number of reads does not depend on the number of subjects. A subject must not be given twice.
+func CodesOfSubjects(ctx context.Context, s *data.Snapshot, c CustomerID, subjects ...Subject) ([]*Code, error) {
+	prefixes := make([][]byte, len(subjects))
+	for i, subject := range subjects {
+		prefixes[i] = layout.EdgesFromPrefix(c, subject.Class, subject.Key, layout.KindCode)
+	}
+	var keys []CodeKey
+	for row, err := range scanPrefixes(s, ctx, prefixes) {
+		if err != nil {
+			return nil, err
+		}
+		k, err := layout.ParseAs(layout.ShapeEdge, row)
+		if err != nil {
+			return nil, err
+		}
+		device, code, err := layout.ParseCodeReferrer(k.ReferrerKey)
+		if err != nil {
+			return nil, fmt.Errorf("%w: an edge from an access code: %w", storage.ErrCorrupt, err)
+		}
+		keys = append(keys, CodeKey{Device: device, Code: code})
+	}
+	codes, err := devicerow.ReadCodes(ctx, s.Reader(), c, keys)
+	if err == nil && slices.Contains(codes, nil) {
+		err = fmt.Errorf("%w: an edge from an access code that does not exist", storage.ErrCorrupt)
+	}
+	return codes, err
+}
+
 // CodesByKey reads access codes of the customer in one call. A code is nil if it does not exist.
 func CodesByKey(ctx context.Context, s *data.Snapshot, c CustomerID, keys ...CodeKey) ([]*Code, error) {
 	return devicerow.ReadCodes(ctx, s.Reader(), c, keys)

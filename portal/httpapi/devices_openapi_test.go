@@ -34,6 +34,7 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 	do("POST", "/thermostats/set_fan_mode", m{"device_id": ids.thermostat, "fan_mode_setting": "on"})
 	do("PUT", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock}})
 	do("POST", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock, ids.noise}})
+	f.callCodeOperations(t, do, customer, ids)
 	newWebview := func() string {
 		made := do("POST", "/connect_webviews/create", m{
 			"customer_key": customer, "accepted_providers": []string{"simulated"}, "accepted_capabilities": []string{"lock"}, "provider_category": "stable",
@@ -116,6 +117,9 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 // deviceValues returns values of the members of a request to an operation for devices, with which it succeeds.
 func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]any {
 	t.Helper()
+	if values := f.codeValues(t, customer, path); values != nil {
+		return values
+	}
 	class, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch path {
 	case "/attention":

@@ -103,6 +103,7 @@ var errorResponses = []struct {
 	{data.ErrCustomerNotFound, notFound("customer")},
 	{access.ErrDeviceNotFound, notFound("device")},
 	{access.ErrAccountNotFound, notFound("connected_account")},
+	{access.ErrCodeNotFound, notFound("access_code")},
 	{access.ErrAttemptNotFound, notFound("action_attempt")},
 	{access.ErrClimatePresetNotFound, notFound("climate_preset")},
 	{access.ErrTooManyAttempts, errTooManyAttempts},

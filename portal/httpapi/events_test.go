@@ -51,6 +51,7 @@ func (f *fixture) awaitEvent(t testing.TB, device, kind string) (event document)
 func eventHotel(t *testing.T) (f *fixture, ids devices, unlocked, offline document) {
 	t.Helper()
 	f, ids = deviceHotel(t)
+	f.post(t, "/seam/customer/v1/automations/update", `{"access_rules": {"reservation_created": null}}`) // no events of access codes
 	f.clock.Advance(time.Hour)
 	f.post(t, "/customers/push_data", `{"customer_key": "hotel", "reservations": [{"reservation_key": "r", "room_keys": ["101"], "ends_at": "2025-07-01T10:00:00Z"}]}`)
 	f.clock.Advance(time.Hour)

@@ -104,6 +104,9 @@ func listEvents(ctx context.Context, c *call, r *listEventsRequest) (jsonObject,
 		}
 		return nil
 	})
+	if err == nil {
+		err = c.addPINs(ctx, events...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -256,5 +259,8 @@ func getEvent(ctx context.Context, c *call, r *getEventRequest) (out jsonObject,
 		}
 		return notFound("event")
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, c.addPINs(ctx, out["event"].(jsonObject))
 }

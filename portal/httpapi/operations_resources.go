@@ -55,7 +55,7 @@ var (
 				out = append(out, portaldata.ByClass(g.User))
 			}
 			return out
-		}, nil,
+		}, completeGrants,
 	}
 )
 
@@ -329,11 +329,12 @@ func listUserIdentities(ctx context.Context, c *call, r *listUserIdentitiesReque
 }
 
 type listAccessGrantsRequest struct {
-	CustomerKey                                    string
-	IDs                                            []uuid.UUID
-	UserIdentityID, SpaceID, DeviceID              uuid.UUID
-	Key, ReservationKey                            string
-	SystemID, EntranceID, LocationID, AccessCodeID foreignFilter
+	CustomerKey                       string
+	IDs                               []uuid.UUID
+	UserIdentityID, SpaceID, DeviceID uuid.UUID
+	Key, ReservationKey               string
+	AccessCodeID                      uuid.UUID
+	SystemID, EntranceID, LocationID  foreignFilter
 	pageRequest
 }
 
@@ -343,14 +344,14 @@ func (r *listAccessGrantsRequest) input() input {
 		bind("user_identity_id", &r.UserIdentityID, idParam), bind("space_id", &r.SpaceID, idParam),
 		bind("access_grant_key", &r.Key, keyParam), bind("reservation_key", &r.ReservationKey, keyParam),
 		bind("acs_system_id", &r.SystemID, foreignIDParam), bind("acs_entrance_id", &r.EntranceID, foreignIDParam),
-		bind("device_id", &r.DeviceID, idParam), bind("location_id", &r.LocationID, foreignIDParam), bind("access_code_id", &r.AccessCodeID, foreignIDParam),
+		bind("device_id", &r.DeviceID, idParam), bind("location_id", &r.LocationID, foreignIDParam), bind("access_code_id", &r.AccessCodeID, idParam),
 	}, r.pageRequest.params()...)}
 }
 
 func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) (jsonObject, error) {
 	query := data.Query{CustomerKey: r.CustomerKey, Limit: r.Limit, Cursor: r.Cursor}
 	return accessGrants.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
-		if c.matchesNothing(r.SystemID, r.EntranceID, r.LocationID, r.AccessCodeID) {
+		if c.matchesNothing(r.SystemID, r.EntranceID, r.LocationID) {
 			return errNoMatch
 		}
 		if err := accessGrants.restrictToIDs(ctx, snap, r.IDs, q); err != nil {
@@ -376,6 +377,9 @@ func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) 
 			if err := spaces.restrictTo(ctx, snap, r.SpaceID, "", q, func(key string) { q.SpaceKey = key }); err != nil {
 				return err
 			}
+		}
+		if err := c.grantOfCode(ctx, snap, r.AccessCodeID, q); err != nil {
+			return err
 		}
 		return c.grantsOf(ctx, snap, r.DeviceID, q)
 	})

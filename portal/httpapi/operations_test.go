@@ -85,7 +85,7 @@ func TestOperations_NotSupported_Answer501(t *testing.T) {
 	before := storeRows(t, f.store)
 	for _, row := range []struct{ method, path, message string }{
 		{http.MethodPost, "/webhooks/create", "The operation is not supported yet: "},
-		{http.MethodGet, "/access_codes/list?device_id=x", "The operation is not supported yet: "},
+		{http.MethodPost, "/access_codes/pull_backup_access_code", "The operation is not supported yet: "},
 		{http.MethodPost, "/instant_keys/list", "The operation is not supported: there are no mobile keys"},
 	} {
 		out := f.expectError(t, http.StatusNotImplemented, "not_supported", row.method, row.path, "")

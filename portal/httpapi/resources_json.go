@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -52,16 +54,13 @@ func userIdentityJSON(_ *call, u data.UserIdentity, _ map[data.Ref]data.Resource
 }
 
 func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Resource) jsonObject {
-	starts, name := g.StartsAt, g.Name
-	if starts.IsZero() {
-		starts = g.Meta.CreatedAt // the API requires a start
-	}
+	name := g.Name
 	if name == "" {
 		name = g.Key
 	}
 	out := jsonObject{
 		"name": nullIfEmpty(g.Name), "display_name": name, "display_status": c.grantStatus(g),
-		"starts_at": data.FormatTime(starts), "ends_at": nil, "user_identity_id": nil,
+		"starts_at": data.FormatTime(grantStart(g)), "ends_at": nil, "user_identity_id": nil,
 		"location_ids": []string{}, "access_method_ids": []string{}, "errors": []jsonObject{}, "warnings": []jsonObject{}, "pending_mutations": []jsonObject{},
 	}
 	if !g.EndsAt.IsZero() {
@@ -83,10 +82,7 @@ func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Reso
 	out["space_ids"], out["space_keys"] = ids, keys
 	methods := []jsonObject{}
 	if textrules.IsAccessCode(g.PreferredCode) {
-		methods = append(methods, jsonObject{
-			"display_name": "PIN code", "mode": "code", "code": g.PreferredCode,
-			"created_at": data.FormatTime(g.Meta.CreatedAt), "created_access_method_ids": []string{},
-		})
+		methods = append(methods, requestedMethod(g))
 	}
 	out["requested_access_methods"] = methods
 	if g.Kind == data.KindReservation {
@@ -94,6 +90,25 @@ func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Reso
 	}
 	if len(g.CustomMetadata) > 0 {
 		out["custom_metadata"] = g.CustomMetadata
+	}
+	return out
+}
+
+// grantStart returns the start of a grant. The API requires one, so that of a grant without a start is the time of its creation.
+func grantStart(g data.AccessGrant) time.Time {
+	if g.StartsAt.IsZero() {
+		return g.Meta.CreatedAt
+	}
+	return g.StartsAt
+}
+
+// requestedMethod returns the requested access method of a grant.
+func requestedMethod(g data.AccessGrant) jsonObject {
+	out := jsonObject{
+		"display_name": methodName, "mode": "code", "created_at": data.FormatTime(g.Meta.CreatedAt), "created_access_method_ids": []uuid.UUID{},
+	}
+	if textrules.IsAccessCode(g.PreferredCode) {
+		out["code"] = g.PreferredCode
 	}
 	return out
 }

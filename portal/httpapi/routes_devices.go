@@ -4,7 +4,7 @@ var putPost = []string{"POST", "PUT"}
 
 // deviceRoutes returns the operations for devices. A handler without an [access.Service] does not serve them.
 func deviceRoutes() []route {
-	return []route{
+	return append([]route{
 		{path: "/devices/get", methods: getPost, endpoint: newEndpoint(allDevices.get), response: deviceResponse("device"),
 			summary: "Get a device by its id or its name"},
 		{path: "/devices/list", methods: getPost, endpoint: newEndpoint(allDevices.list), response: devicesResponse("devices"),
@@ -81,5 +81,5 @@ func deviceRoutes() []route {
 			summary: "List offline locks, low batteries, lost accounts and overdue removals of access codes"},
 		{path: "/seam/partner/v1/building_blocks/spaces/auto_map", methods: getPost, endpoint: newEndpoint(autoMap), response: autoMapResponse,
 			summary: "Suggest spaces for the unmapped devices of a customer by their names; accept maps the devices"},
-	}
+	}, codeRoutes()...)
 }

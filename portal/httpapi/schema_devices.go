@@ -161,6 +161,9 @@ func eventSchema() schema {
 		"device_id": idSchema(), "connected_account_id": idSchema(), "action_attempt_id": idSchema(), "access_code_id": idSchema(),
 		"method": enumOf(slices.Sorted(maps.Values(eventMethods))...), "battery_level": numberSchema(), "error_code": stringSchema(),
 		"device_errors": none, "device_warnings": none, "connected_account_errors": none, "connected_account_warnings": none,
+		"code":               described(stringSchema(), "The present PIN of the access code. Empty if the code does not exist any more."),
+		"access_code_errors": codeErrors(), "access_code_warnings": none, "description": stringSchema(),
+		"from": described(typeSchema("object"), "Its members are null."), "to": described(typeSchema("object"), "Its members are null."),
 		"access_grant_id": idSchema(), "access_grant_key": stringSchema(), "space_id": idSchema(), "space_key": stringSchema(), "device_ids": ids, "acs_entrance_ids": ids,
 	}
 	required := slices.Collect(maps.Keys(members))

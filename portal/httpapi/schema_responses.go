@@ -237,12 +237,15 @@ func accessGrantSchema() schema {
 		"ends_at":           nullable(timeSchema()),
 		"user_identity_id":  described(nullable(idSchema()), "Null if the grant has no user, or its user does not exist."),
 		"user_identity_key": stringSchema(), "space_ids": arrayOf(idSchema()), "space_keys": arrayOf(stringSchema()), "reservation_key": stringSchema(),
-		"location_ids": arrayOf(idSchema()), "access_method_ids": arrayOf(idSchema()), "errors": arrayOf(typeSchema("object")), "warnings": arrayOf(typeSchema("object")),
+		"location_ids": arrayOf(idSchema()), "access_method_ids": arrayOf(idSchema()), "errors": arrayOf(typeSchema("object")),
+		"warnings":          problems("warning_code", map[string]schema{"device_id": idSchema(), "original_code": stringSchema(), "new_code": stringSchema()}),
 		"pending_mutations": arrayOf(typeSchema("object")), "custom_metadata": metadataSchema(),
+		"last_automation_result": described(nullable(runResultSchema(map[string]schema{"created_at": timeSchema()})),
+			"Of a reservation. Null if no automatic change of the reservation is among the newest 2,000 of the customer."),
 		"requested_access_methods": arrayOf(allRequired(map[string]schema{
 			"display_name": stringSchema(), "mode": enumOf("code"), "code": patternSchema(textrules.AccessCodePattern), "created_at": timeSchema(), "created_access_method_ids": arrayOf(idSchema()),
-		})),
-	}, "user_identity_key", "reservation_key", "custom_metadata")
+		}, "code")),
+	}, "user_identity_key", "reservation_key", "custom_metadata", "last_automation_result")
 }
 
 // errorSchema describes an error response.

@@ -30,7 +30,6 @@ const (
 	reasonKeys         = "there are no mobile keys"
 	reasonSystems      = "there are no access control systems"
 	reasonWebhooks     = "read events/list or customers/changes"
-	reasonAutomations  = "automations come with access codes"
 	reasonConnectors   = "reservations are pushed with customers/push_data"
 	reasonManaged      = "every device of a connected account is managed"
 	reasonSimulated    = "use the package device/simulated for tests"
@@ -75,7 +74,7 @@ func unsupportedOperations() []unsupportedOperation {
 	add(later, reasonCodes, patchPostPut, "/access_codes/update")
 	add(later, reasonCodes, patchPost, "/access_codes/update_multiple", "/access_codes/unmanaged/update", "/access_codes/unmanaged/convert_to_managed")
 	add(later, reasonCodes, deletePost, "/access_codes/delete", "/access_codes/unmanaged/delete")
-	add(later, reasonCodes, getPost, "/access_codes/get", "/access_codes/list", "/access_codes/generate_code", "/access_codes/unmanaged/get", "/access_codes/unmanaged/list")
+	add(later, reasonCodes, getPost, "/access_codes/unmanaged/get", "/access_codes/unmanaged/list")
 	add(never, reasonPages, getPost, "/access_codes/get_timeline")
 	add(never, "drivers report the constraints of devices", post, "/access_codes/report_device_constraints")
 
@@ -83,7 +82,6 @@ func unsupportedOperations() []unsupportedOperation {
 	add(later, reasonGrants, patchPost, "/access_grants/update")
 	add(later, reasonGrants, deletePost, "/access_grants/delete")
 	add(later, "use the get and list operations", getPost, "/access_grants/get_related", "/access_methods/get_related", "/spaces/get_related")
-	add(later, reasonMethods, getPost, "/access_methods/get", "/access_methods/list")
 	add(later, reasonMethods, deletePost, "/access_methods/delete")
 	add(later, "unlock the device with locks/unlock_door", post, "/access_methods/unlock_door")
 	add(never, reasonCards, post, "/access_methods/encode", "/access_methods/assign_card", "/seam/customer/v1/access_methods/encode")
@@ -105,9 +103,6 @@ func unsupportedOperations() []unsupportedOperation {
 	add(later, reasonWebhooks, putPost, "/webhooks/update")
 	add(later, reasonWebhooks, deletePost, "/webhooks/delete")
 
-	add(later, reasonAutomations, getPost, "/seam/customer/v1/automations/get", "/seam/customer/v1/customers/automations/get", "/seam/customer/v1/automation_runs/list")
-	add(later, reasonAutomations, patchPost, "/seam/customer/v1/automations/update", "/seam/customer/v1/customers/automations/update")
-	add(later, reasonAutomations, deletePost, "/seam/customer/v1/automations/delete")
 	add(later, reasonConnectors, getPost, "/seam/customer/v1/connectors/connector_types", "/seam/customer/v1/connectors/list")
 	add(later, reasonConnectors, post, "/seam/customer/v1/connectors/create", "/seam/customer/v1/connectors/delete", "/seam/customer/v1/connectors/sync", "/seam/customer/v1/connectors/update", "/seam/customer/v1/connectors/ical/validate-config")
 	add(never, reasonConnectors, getPost, "/seam/customer/v1/connectors/authorize", "/seam/customer/v1/connectors/external_sites/list", "/seam/customer/v1/connector_customers/list")

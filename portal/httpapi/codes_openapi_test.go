@@ -1,0 +1,114 @@
+package httpapi_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// code waits until an access grant has an access code with a status, and returns the code. An empty status is any status.
+func (f *fixture) code(t testing.TB, grantKey, status string) (found document) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for _, code := range list(f.post(t, "/access_codes/list", map[string]any{"access_grant_key": grantKey}).at("access_codes")) {
+			if found = document(code.(map[string]any)); status == "" || found.at("status") == status {
+				return true
+			}
+		}
+		return false
+	}, 10*time.Minute, time.Millisecond, "%s %s", grantKey, status)
+	return found
+}
+
+// callCodeOperations calls each operation for access codes, access methods and automations at least once with requests that succeed.
+// The lock is mapped to the room of the reservation.
+func (f *fixture) callCodeOperations(t testing.TB, do func(method, path string, body any, query ...string) reply, customer string, ids devices) {
+	t.Helper()
+	type m = map[string]any
+	code := f.code(t, "reservation-1", "set")
+	id := code.at("access_code_id").(string)
+	for _, method := range []string{"GET", "POST"} {
+		call := func(path string, params ...string) reply {
+			t.Helper()
+			if method == "GET" {
+				query := []string{}
+				for i := 0; i < len(params); i += 2 {
+					query = append(query, params[i]+"="+url.QueryEscape(params[i+1]))
+				}
+				return do(method, path, nil, query...)
+			}
+			body := m{}
+			for i := 0; i < len(params); i += 2 {
+				body[params[i]] = params[i+1]
+			}
+			return do(method, path, body)
+		}
+		call("/access_codes/get", "access_code_id", id)
+		call("/access_codes/get", "device_id", ids.lock, "code", code.at("code").(string))
+		call("/access_codes/list", "access_grant_key", "reservation-1")
+		call("/access_codes/generate_code", "device_id", ids.lock)
+		call("/access_methods/get", "access_method_id", code.at("access_method_id").(string))
+		call("/access_methods/list", "access_code_id", id)
+		call("/access_grants/get", "access_grant_key", "reservation-1")
+		call("/seam/customer/v1/automations/get", "customer_key", customer)
+		call("/seam/customer/v1/customers/automations/get", "customer_key", customer)
+		call("/seam/customer/v1/automation_runs/list", "customer_key", customer)
+	}
+	rules := m{
+		"access_rules": m{
+			"reservation_created": m{"rule": "reservation_created", "config": m{
+				"access_methods": []string{"code"}, "method_issuance_strategy": "first_available", "prefer_guest_phone_last4_as_code": true,
+			}},
+			"staff_member_created": m{"rule": "staff_member_created", "config": m{}}, "lead_minutes": 0, "grace_minutes": nil,
+			"reservation_deleted": m{"rule": "reservation_deleted"},
+		},
+		"climate_rules": m{"rules": m{"reservation_created": m{"occupied_preset_key": "warm", "automated_unoccupied_preset": m{
+			"mode": "heat", "fan_mode": "auto", "is_override_allowed": true, "max_override_period_minutes": 60, "heating_set_point_celsius": 16,
+		}}}},
+	}
+	with := func(members m) m {
+		out := m{"customer_key": customer}
+		for name, v := range members {
+			out[name] = v
+		}
+		return out
+	}
+	for _, method := range []string{"PATCH", "POST"} {
+		do(method, "/seam/customer/v1/automations/update", rules)
+		do(method, "/seam/customer/v1/customers/automations/update", with(rules))
+		do("POST", "/seam/customer/v1/automations/get", m{})
+	}
+	do("DELETE", "/seam/customer/v1/automations/delete", nil)
+	do("POST", "/seam/customer/v1/automations/delete", m{"customer_key": customer})
+}
+
+// codeValues returns values of the members of a request to an operation for access codes, with which it succeeds, or nil for other paths.
+func (f *fixture) codeValues(t testing.TB, customer, path string) map[string]any {
+	t.Helper()
+	type m = map[string]any
+	if strings.Contains(path, "/automations/") {
+		return m{"access_methods": []string{"code"}, "is_override_allowed": true, "heating_set_point_fahrenheit": nil, "cooling_set_point_fahrenheit": nil}
+	}
+	if path == "/seam/customer/v1/automation_runs/list" {
+		return m{"partner_resource_id": nil, "created_before": nil}
+	}
+	if !strings.HasPrefix(path, "/access_codes/") && !strings.HasPrefix(path, "/access_methods/") {
+		return nil
+	}
+	ids := f.connectDevices(t, customer)
+	f.post(t, "/spaces/add_devices", m{"space_id": f.spaceID(t, "room-101"), "device_ids": []string{ids.lock}})
+	code := f.code(t, "reservation-1", "set")
+	values := m{
+		"access_code_id": code.at("access_code_id"), "device_id": ids.lock, "access_method_id": code.at("access_method_id"), "code": nil,
+	}
+	switch path {
+	case "/access_codes/get":
+		values["device_id"] = nil
+	case "/access_codes/list":
+		values["access_code_ids"], values["access_grant_key"] = nil, nil
+	}
+	return values
+}
