@@ -85,6 +85,7 @@ func (h *hotel) check(claims []claim) *failure {
 	}
 	for login, n := range h.leftovers {
 		for i, c := range h.customers {
+			h.orphaned[i][login] = h.orphaned[i][login] && n > 0
 			if n == 0 && (c == nil || !c.connected[login]) { // nothing depends on the account of this customer any more
 				h.known[i][login], h.lost[i][login] = false, false
 			}

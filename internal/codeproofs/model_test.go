@@ -89,6 +89,10 @@ type model struct {
 	known     [2][2]bool // by customer and login: the customer connected it, and its codes may still be on the locks
 	outage    [2]bool    // by login
 	ids       int
+
+	// By customer and login: the account was deleted when its session had ended, and its codes may still be on the locks. If it is
+	// connected again, they are removed with the new session. If it is deleted again before, nobody can remove them.
+	orphaned [2][2]bool
 }
 
 type customer struct {
@@ -136,6 +140,11 @@ func (m *model) apply(s Step) bool {
 	case create:
 		return false
 	case uncreate:
+		for login, connected := range c.connected {
+			if connected {
+				m.orphan(s.Customer, login)
+			}
+		}
 		m.customers[s.Customer] = nil
 	case book:
 		return m.book(c, s)
@@ -220,11 +229,18 @@ func (m *model) apply(s Step) bool {
 			return false
 		}
 		c.connected[s.login()] = false
+		m.orphan(s.Customer, s.login())
 		maps.DeleteFunc(c.maps, func(at [2]int, _ bool) bool { return at[0]/locks == s.login() })
 	default:
 		return false
 	}
 	return true
+}
+
+// orphan records that the account of a login was deleted.
+func (m *model) orphan(customer, login int) {
+	m.lost[customer][login] = m.lost[customer][login] || m.orphaned[customer][login]
+	m.orphaned[customer][login] = m.lost[customer][login]
 }
 
 func (m *model) create(i int) bool {
