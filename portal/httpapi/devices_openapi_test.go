@@ -35,6 +35,10 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 	do("PUT", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock}})
 	do("POST", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock, ids.noise}})
 	f.callCodeOperations(t, do, customer, ids)
+	do("POST", "/customers/push_data", m{"customer_key": customer, "reservations": []m{{
+		"reservation_key": "guest-link", "guest_key": "guest-1", "room_keys": []string{"room-101"}, "ends_at": f.clock.Now().Add(24 * time.Hour),
+	}}})
+	do("POST", "/customers/reservations/create_guest_link", m{"customer_key": customer, "reservation_key": "guest-link"})
 	newWebview := func() string {
 		made := do("POST", "/connect_webviews/create", m{
 			"customer_key": customer, "accepted_providers": []string{"simulated"}, "accepted_capabilities": []string{"lock"}, "provider_category": "stable",

@@ -104,9 +104,20 @@ func createDeepLink(ctx context.Context, c *call, r *deepLinkRequest) (jsonObjec
 	if err != nil {
 		return nil, err
 	}
-	return jsonObject{"deep_link": jsonObject{
-		"url": p.URL.Reveal(), "expires_at": data.FormatTime(p.ExpiresAt), "customer_portal_id": p.ID,
-	}}, nil
+	return jsonObject{"deep_link": linkJSON(p)}, nil
+}
+
+func createGuestLink(ctx context.Context, c *call, r *deepLinkRequest) (jsonObject, error) {
+	p, err := c.h.options.Portals.CreateGuestLink(ctx, c.ws, r.CustomerKey, r.ReservationKey)
+	if err != nil {
+		return nil, err
+	}
+	return jsonObject{"guest_link": linkJSON(p)}, nil
+}
+
+// linkJSON returns a new deep link or guest link.
+func linkJSON(p portal.CustomerPortal) jsonObject {
+	return jsonObject{"url": p.URL.Reveal(), "expires_at": data.FormatTime(p.ExpiresAt), "customer_portal_id": p.ID}
 }
 
 func openPortal(ctx context.Context, c *call, r *customerRequest) (jsonObject, error) {

@@ -33,6 +33,8 @@ func deviceRoutes() []route {
 			summary: "List connect webviews"},
 		{path: "/connect_webviews/delete", methods: deletePost, endpoint: newEndpoint(deleteWebview),
 			summary: "Delete a connect webview; the account that it connected stays"},
+		{path: "/customers/reservations/create_guest_link", methods: post, endpoint: newEndpoint(createGuestLink), response: guestLinkResponse,
+			summary: "Create a link with which the guest of a reservation sees the code and unlocks the doors during the stay"},
 		{path: "/locks/get", methods: getPost, endpoint: newEndpoint(locks.get), response: deviceResponse("lock"),
 			summary: "Get a lock by its id or its name"},
 		{path: "/locks/list", methods: getPost, endpoint: newEndpoint(locks.list), response: devicesResponse("locks"),

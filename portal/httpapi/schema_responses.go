@@ -44,7 +44,15 @@ func openPortalResponse() map[string]schema {
 }
 
 func deepLinkResponse() map[string]schema {
-	return map[string]schema{"deep_link": allRequired(map[string]schema{"url": urlSchema(), "expires_at": timeSchema(), "customer_portal_id": idSchema()})}
+	return map[string]schema{"deep_link": resourceLinkSchema()}
+}
+
+func guestLinkResponse() map[string]schema {
+	return map[string]schema{"guest_link": resourceLinkSchema()}
+}
+
+func resourceLinkSchema() schema {
+	return allRequired(map[string]schema{"url": urlSchema(), "expires_at": timeSchema(), "customer_portal_id": idSchema()})
 }
 
 // pushReportMembers returns the members of a data.PushReport.
