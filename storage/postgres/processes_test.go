@@ -21,7 +21,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/postgres/postgrestest"
 )
 
-// The test binary also runs as another process, which runs random transactions on a store.
+// The test binary also runs as another process, which runs random transactions on a store, or the background work of a host.
 const (
 	envChildURL      = "POSTGRES_TEST_CHILD_URL"
 	envChildSchema   = "POSTGRES_TEST_CHILD_SCHEMA"
@@ -34,6 +34,13 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(envChildURL); url != "" {
 		if err := runChild(url); err != nil {
 			fmt.Println("failed", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if config := os.Getenv(envHost); config != "" {
+		if err := runHost(config); err != nil {
+			fmt.Fprintln(os.Stderr, "the process failed:", err)
 			os.Exit(1)
 		}
 		return
