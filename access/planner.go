@@ -65,7 +65,7 @@ func (p *planner) report(ctx context.Context, err error) {
 
 // follow plans the codes of a workspace once, and then those that changes of the feed affect, until ctx is done.
 func (p *planner) follow(ctx context.Context, w *data.Workspace) {
-	consumer := w.Consumer(consumerName)
+	consumer := devicedata.Leased(w.Consumer(consumerName), p.s.lease)
 	first := true
 	for {
 		err := func() error {

@@ -158,9 +158,14 @@ func (c pausedConn) Watch(ctx context.Context, fn func(device.Event)) error {
 }
 
 func newProcess(h *hotel, caller string, t *trap) *process {
+	return newProcessWith(h, caller, t, access.Options{})
+}
+
+func newProcessWith(h *hotel, caller string, t *trap, o access.Options) *process {
 	p := &process{trap: t}
 	paused := *h
 	paused.store = pausedStore{h.store, p}
-	p.svc, p.scope = paused.service(caller, access.Options{Providers: []device.Provider{pausedProvider{h.world.Provider(caller), p}}})
+	o.Providers = []device.Provider{pausedProvider{h.world.Provider(caller), p}}
+	p.svc, p.scope = paused.service(caller, o)
 	return p
 }

@@ -42,8 +42,8 @@ type Options struct {
 	// Logger receives the failures of background work. The default is [data.DB.Logger].
 	Logger *slog.Logger
 
-	// Lease is the time after which another process takes over the accounts of a process that does not respond, at least 3 s. The
-	// default is 30 s. All processes on one store should use the same value.
+	// Lease is the time after which another process takes over the accounts of a process that does not respond, and the planning of
+	// access codes after changes, at least 3 s. The default is 30 s. All processes on one store should use the same value.
 	Lease time.Duration
 
 	// CallTimeout is the longest time for one call of a driver that changes a device. It must be shorter than half of Lease. The

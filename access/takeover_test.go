@@ -42,6 +42,27 @@ type issued struct {
 	attempt  access.ActionAttempt // as it was created, and when all have ended, as it is stored
 }
 
+// TestTakeover_ShortLease_AnotherPlansCodesAfterIt pauses a process that plans the access codes, and books a stay.
+func TestTakeover_ShortLease_AnotherPlansCodesAfterIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), codeLock("l1", "Room 101", 3))
+		connect(t, h.scope, "anna")
+		o := access.Options{Lease: 9 * time.Second}
+		first, second := newProcessWith(h, "first", &trap{}, o), newProcessWith(h, "second", &trap{}, o)
+		startPair(t, first, second)
+		h.mapTo("l1", "101")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		first.pause()
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		require.Len(t, h.codes(access.CodeQuery{}), 1, "the code of the stay is planned")
+	})
+}
+
 // takeoverTest is two services on one store, and the commands that were given to them.
 type takeoverTest struct {
 	*hotel

@@ -26,13 +26,17 @@ const (
 // Consumer reads the change feed of a workspace and stores its position in the feed under a name. A Consumer has no state of
 // its own: all Consumers with the same name, in one process or in several, share the stored position.
 type Consumer struct {
-	w    *Workspace
-	name string
+	w     *Workspace
+	name  string
+	lease time.Duration // after which another process takes over; 0 selects the default
 }
 
 // Consumer returns the Consumer with this name. A name has 1 to 200 bytes and otherwise follows the rules of resource keys.
 // Consumer does no I/O. The methods of the Consumer return a [validation.Error] if the name is not valid.
 func (w *Workspace) Consumer(name string) *Consumer { return &Consumer{w: w, name: name} }
+
+// leased returns the Consumer with another time after which another process takes over.
+func (c *Consumer) leased(duration time.Duration) *Consumer { return &Consumer{c.w, c.name, duration} }
 
 // Run calls handle with the changes of the feed, 1 to 1,000 at a time, in the order of their commits. It waits for further
 // changes until ctx is done. Run begins after the stored position, or at the start of the feed if none is stored. It stores
@@ -55,7 +59,7 @@ func (c *Consumer) Run(ctx context.Context, handle func(context.Context, []FeedC
 	}
 	name := fmt.Sprintf("customerportal/consumer/%s/%s", c.w.id, c.name)
 	for {
-		err := lease.Hold(ctx, c.w.db.store, c.w.db.log, name, func(ctx context.Context, held *lease.Lease) error {
+		err := lease.Hold(ctx, c.w.db.store, c.w.db.log, name, lease.Options{Duration: c.lease}, func(ctx context.Context, held *lease.Lease) error {
 			return c.consume(ctx, held, handle)
 		})
 		if !errors.Is(err, lease.ErrLost) {

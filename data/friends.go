@@ -32,6 +32,7 @@ var (
 	_ = friend.Offer(CustomerTx.addDeviceEvents)
 	_ = friend.Offer(Actor.validate)
 	_ = friend.Offer(mergeMetadata)
+	_ = friend.Offer((*Consumer).leased)
 )
 
 // storedCustomerOf decodes the record of the customer with this id. It returns [ErrCustomerNotFound] if record is nil.

@@ -90,6 +90,7 @@ var (
 	timeOf        = friend.Of[func(*data.Snapshot) time.Time]()
 	changeDevices = friend.Of[func(data.CustomerTx, context.Context, devicerow.Changes) ([]data.CodeRemoval, error)]()
 	mergeMetadata = friend.Of[func(data.CustomMetadata, data.CustomMetadata) (data.CustomMetadata, error)]()
+	leased        = friend.Of[func(*data.Consumer, time.Duration) *data.Consumer]()
 	addEvents     = friend.Of[func(data.CustomerTx, context.Context, []data.FeedChange) error]()
 )
 
@@ -144,3 +145,6 @@ func StaffSubject(key string) Subject { return Subject{Class: byte(data.ClassUse
 func MergeMetadata(old, patch data.CustomMetadata) (data.CustomMetadata, error) {
 	return mergeMetadata(old, patch)
 }
+
+// Leased returns a Consumer whose work another process takes over after the given time if this process stops without notice.
+func Leased(c *data.Consumer, duration time.Duration) *data.Consumer { return leased(c, duration) }

@@ -12,8 +12,8 @@ import (
 // Hold waits for the lease with the given name, calls do, releases the lease, and returns the error of do. The context of do
 // ends when the lease is lost. If do then returns the error of its context, Hold returns [ErrLost]. Hold returns the error of
 // ctx if ctx is done before Hold has acquired the lease. It logs the errors of renewing the lease.
-func Hold(ctx context.Context, store storage.Store, log *slog.Logger, name string, do func(context.Context, *Lease) error) error {
-	leases, err := New(store, Options{})
+func Hold(ctx context.Context, store storage.Store, log *slog.Logger, name string, o Options, do func(context.Context, *Lease) error) error {
+	leases, err := New(store, o)
 	if err != nil {
 		return err
 	}

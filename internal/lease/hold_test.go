@@ -25,7 +25,7 @@ func TestHold_SeveralProcesses_OneAtATime(t *testing.T) {
 		ended := make(chan error, 3)
 		for range 3 {
 			go func() {
-				ended <- lease.Hold(t.Context(), store, slog.New(slog.DiscardHandler), "work", func(ctx context.Context, l *lease.Lease) error {
+				ended <- lease.Hold(t.Context(), store, slog.New(slog.DiscardHandler), "work", lease.Options{}, func(ctx context.Context, l *lease.Lease) error {
 					holding++
 					held++
 					require.Equal(t, 1, holding)
@@ -54,7 +54,7 @@ func TestHold_ContextEndsWhileItWaits_ReturnsItsError(t *testing.T) {
 		_, err = first.Acquire(ctx, "work")
 		require.NoError(t, err)
 		time.AfterFunc(time.Second, cancel)
-		err = lease.Hold(ctx, store, slog.New(slog.DiscardHandler), "work", func(context.Context, *lease.Lease) error {
+		err = lease.Hold(ctx, store, slog.New(slog.DiscardHandler), "work", lease.Options{}, func(context.Context, *lease.Lease) error {
 			t.Error("another process holds the lease")
 			return nil
 		})
