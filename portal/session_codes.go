@@ -41,6 +41,9 @@ type AccessCodes struct {
 	// Issued reports whether the rules of the customer give codes to access grants, or to staff members.
 	Issued bool
 
+	// Awaited reports that there are no codes yet, although the access grant opens a lock with access codes.
+	Awaited bool
+
 	Related Related // the spaces of the locks, and their sites
 }
 
@@ -81,8 +84,17 @@ func (v *View) AccessCodes(ctx context.Context, subject data.Ref) (AccessCodes, 
 	if err != nil {
 		return none, err
 	}
-	out.Items, err = v.showCodes(ctx, scope, page.Items, sites, out.Related)
-	return out, err
+	if out.Items, err = v.showCodes(ctx, scope, page.Items, sites, out.Related); err != nil {
+		return none, err
+	}
+	if len(page.Items) == 0 && out.Issued && r.Ref().Kind.Class() == data.ClassAccessGrant {
+		doors, err := scope.Doors(ctx, subject.Key)
+		if err != nil {
+			return none, err
+		}
+		out.Awaited = slices.ContainsFunc(doors, func(d access.Device) bool { return d.Codes != nil })
+	}
+	return out, nil
 }
 
 // readSubject returns the action that a portal must allow to show the subject of codes.

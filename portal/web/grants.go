@@ -180,6 +180,7 @@ type grantPage struct {
 	Mixed   bool // the spaces are in different time zones
 	Nights  int
 	Details bool
+	Codes   *codesCard // nil if the portal does not show codes
 	Meta    []metadataEntry
 	History []historyEntry
 }
@@ -222,6 +223,9 @@ func showGrant(x *exchange) error {
 	}
 	if !g.StartsAt.IsZero() && !g.EndsAt.IsZero() {
 		out.Nights = wallclock.Nights(g.StartsAt, g.EndsAt, zone)
+	}
+	if out.Codes, err = x.codesOf(g.Ref(), out.Row.State == stateEnded, zone); err != nil {
+		return err
 	}
 	if out.Details {
 		for name, value := range g.CustomMetadata {

@@ -22,7 +22,7 @@ type notice struct {
 var noticeKeys = []string{
 	"done.saved", "done.settings", "done.extended", "done.shortened", "done.spaces", "done.added", "done.removed", "done.assigned", "done.unassigned",
 	"done.renamed", "done.moved", "done.unsited", "done.space", "done.deleted", "done.connected", "done.disconnected",
-	"done.disconnected_codes", "done.assigned_devices", "done.assigned_device", "done.assigned_device_codes",
+	"done.disconnected_codes", "done.assigned_devices", "done.assigned_device", "done.assigned_device_codes", "done.reissued",
 }
 
 // nounNotices are the catalog keys of notices about an access grant, without the noun at their end.

@@ -16,6 +16,7 @@ const (
 	pageNewGrant    = "reservations/new"
 	pageEditGrant   = "reservations/edit"
 	pageCancelGrant = "reservations/cancel"
+	pageGrantCode   = "reservations/code"
 	pageGuests      = "guests"
 	pageGuest       = "guests/view"
 	pageStaff       = "staff"
@@ -24,6 +25,7 @@ const (
 	pageEditStaff   = "staff/edit"
 	pageAssignStaff = "staff/spaces"
 	pageRemoveStaff = "staff/remove"
+	pageStaffCode   = "staff/code"
 	pageSpaces      = "spaces"
 	pageSpace       = "spaces/view"
 	pageNewSpace    = "spaces/new"
@@ -70,6 +72,7 @@ func pages() map[string]page {
 		pageNewGrant:    {section: sectionGrants, show: showNewGrant, save: saveNewGrant},
 		pageEditGrant:   {section: sectionGrants, show: showEditGrant, save: saveEditGrant},
 		pageCancelGrant: {section: sectionGrants, show: cancelGrant.show, save: cancelGrant.save},
+		pageGrantCode:   {section: sectionGrants, show: reissueGrant.show, save: reissueGrant.save},
 		pageGuests:      {section: sectionGuests, show: showGuests},
 		pageGuest:       {section: sectionGuests, show: showGuest},
 		pageStaff:       {section: sectionStaff, show: showStaff},
@@ -78,6 +81,7 @@ func pages() map[string]page {
 		pageEditStaff:   {section: sectionStaff, show: editStaff.show, save: editStaff.save},
 		pageAssignStaff: {section: sectionStaff, show: assignStaff.show, save: assignStaff.save},
 		pageRemoveStaff: {section: sectionStaff, show: removeStaff.show, save: removeStaff.save},
+		pageStaffCode:   {section: sectionStaff, show: reissueStaff.show, save: reissueStaff.save},
 		pageSpaces:      {section: sectionSpaces, show: showSpaces},
 		pageSpace:       {section: sectionSpaces, show: showSpace},
 		pageNewSpace:    {section: sectionSpaces, show: showNewSpace, save: saveNewSpace},

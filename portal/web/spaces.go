@@ -141,6 +141,7 @@ type spacePage struct {
 	Staff          []data.UserIdentity
 	State          *spaceRow // who is in the space; nil for a site and if that is not shown
 	Devices        []deviceRow
+	Codes          *codesCard // nil if there are none to show
 	Grants         bool
 	CanCreateGrant bool
 }
@@ -185,6 +186,9 @@ func showSpace(x *exchange) error {
 		return err
 	}
 	out.Devices = devices[s.Key]
+	if out.Codes, err = x.codesOfSpace(s, x.zone(out.Place)); err != nil {
+		return err
+	}
 	if out.Grants {
 		page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKey: s.Key, From: x.h.db.Now(), Limit: 10})
 		if err != nil {

@@ -20,6 +20,7 @@ func showStaff(x *exchange) error {
 type staffPage struct {
 	Member data.UserIdentity
 	Spaces []data.Space
+	Codes  *codesCard // nil if the portal does not show codes, or staff get none
 }
 
 func showStaffMember(x *exchange) error {
@@ -32,6 +33,9 @@ func showStaffMember(x *exchange) error {
 		if s, shown := related.Space(ref.Key); shown {
 			out.Spaces = append(out.Spaces, s)
 		}
+	}
+	if out.Codes, err = x.codesOf(u.Ref(), false, x.pageZone()); err != nil {
+		return err
 	}
 	x.render(200, "staffmember", "person.title", out, "name", u.Name)
 	return nil

@@ -141,6 +141,21 @@
     });
   }
 
+  // A button copies the code beside it.
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const code = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+      } catch { // the page is in a frame without permission, or not secure
+        window.getSelection().selectAllChildren(code);
+        document.execCommand("copy");
+      }
+      button.textContent = button.dataset.done;
+    });
+  }
+
   const tell = (type, more = {}) => {
     if (!framed) return;
     for (const origin of (body.dataset.tell || "").split(" ").filter(Boolean)) {
