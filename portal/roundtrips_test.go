@@ -128,6 +128,14 @@ func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 				_, err := session.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "Weekend"}, portal.WriteOptions{})
 				return err
 			})
+			before, _, err := one(session).AccessGrant(ctx, "r1")
+			require.NoError(t, err)
+			after := before
+			before.Name = "Before"
+			trips(10, "UndoEditAccessGrant", func() error {
+				_, err := session.UndoEditAccessGrant(ctx, before, after)
+				return err
+			})
 			trips(8, "CancelAccessGrant", func() error {
 				_, err := session.CancelAccessGrant(ctx, "r1", portal.WriteOptions{})
 				return err

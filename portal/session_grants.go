@@ -2,13 +2,11 @@ package portal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -84,93 +82,74 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) d
 // EditAccessGrant returns a [validation.Error] for an invalid edit.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o WriteOptions) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, edits, o, func(v *View, d *draft) error {
-		r, err := d.existing(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, o)
-		if err != nil {
-			return err
-		}
-		old := r.(data.AccessGrant)
-		if err := v.checkDetails(ActionEditAccessGrant, edit); err != nil {
-			return err
-		}
-		g := edit
-		g.Kind, g.Clear = old.Kind, nil
-		for i, name := range edit.Clear {
-			switch name {
-			case "name", "starts_at", "ends_at", "preferred_code":
-				g.Clear = append(g.Clear, name)
-			case "user":
-				if to, err := v.resource(ctx, old.User); err != nil {
-					return err
-				} else if shown, err := v.visible(ctx, to); err != nil {
-					return err
-				} else if shown && g.User.Key == "" {
-					g.Clear = append(g.Clear, old.User.Kind.KeyField())
-				}
-			default:
-				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
-			}
-		}
-		for _, f := range v.config.Filters {
-			if value, given := g.CustomMetadata[f.Field]; given && value != f.Value && filtered(g.Kind) {
-				d.notes.Fault("custom_metadata."+f.Field, validation.RuleFormat, "must be the value that this portal filters by")
-			}
-		}
-		if g.User, err = d.resolveUser(ctx, g.User); err != nil {
-			return err
-		}
-		after := old
-		if edit.Spaces != nil {
-			if g.Spaces, err = d.replaceSpaces(ctx, old.Spaces, edit.Spaces); err != nil {
-				return err
-			}
-			if sameRefs(g.Spaces, old.Spaces) {
-				g.Spaces = nil
-			} else {
-				g.Clear = append(g.Clear, referenceFields(old.Spaces)...)
-				after.Spaces = g.Spaces
-			}
-		}
-		g.Name, g.PreferredCode = ifChanged(g.Name, old.Name), ifChanged(g.PreferredCode, old.PreferredCode)
-		g.StartsAt, g.EndsAt = ifChangedTime(g.StartsAt, old.StartsAt), ifChangedTime(g.EndsAt, old.EndsAt)
-		g.User = ifChanged(g.User, old.User)
-		g.CustomMetadata = maps.Clone(g.CustomMetadata)
-		maps.DeleteFunc(g.CustomMetadata, func(name string, value any) bool {
-			had, stored := old.CustomMetadata[name]
-			return stored && value == had
-		})
-		d.addSubject(g)
-		return d.requireVisible(ctx, after)
+		return v.draftGrantEdit(ctx, d, edit, o)
 	}))
+}
+
+// draftGrantEdit fills the draft of an edit of an access grant; see EditAccessGrant.
+func (v *View) draftGrantEdit(ctx context.Context, d *draft, edit data.AccessGrant, o WriteOptions) error {
+	r, err := d.existing(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, o)
+	if err != nil {
+		return err
+	}
+	old := r.(data.AccessGrant)
+	if err := v.checkDetails(ActionEditAccessGrant, edit); err != nil {
+		return err
+	}
+	g := edit
+	g.Kind, g.Clear = old.Kind, nil
+	for i, name := range edit.Clear {
+		switch name {
+		case "name", "starts_at", "ends_at", "preferred_code":
+			g.Clear = append(g.Clear, name)
+		case "user":
+			if to, err := v.resource(ctx, old.User); err != nil {
+				return err
+			} else if shown, err := v.visible(ctx, to); err != nil {
+				return err
+			} else if shown && g.User.Key == "" {
+				g.Clear = append(g.Clear, old.User.Kind.KeyField())
+			}
+		default:
+			d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
+		}
+	}
+	for _, f := range v.config.Filters {
+		if value, given := g.CustomMetadata[f.Field]; given && value != f.Value && filtered(g.Kind) {
+			d.notes.Fault("custom_metadata."+f.Field, validation.RuleFormat, "must be the value that this portal filters by")
+		}
+	}
+	if g.User, err = d.resolveUser(ctx, g.User); err != nil {
+		return err
+	}
+	after := old
+	if edit.Spaces != nil {
+		if g.Spaces, err = d.replaceSpaces(ctx, old.Spaces, edit.Spaces); err != nil {
+			return err
+		}
+		if sameRefs(g.Spaces, old.Spaces) {
+			g.Spaces = nil
+		} else {
+			g.Clear = append(g.Clear, referenceFields(old.Spaces)...)
+			after.Spaces = g.Spaces
+		}
+	}
+	g.Name, g.PreferredCode = ifChanged(g.Name, old.Name), ifChanged(g.PreferredCode, old.PreferredCode)
+	g.StartsAt, g.EndsAt = ifChangedTime(g.StartsAt, old.StartsAt), ifChangedTime(g.EndsAt, old.EndsAt)
+	g.User = ifChanged(g.User, old.User)
+	g.CustomMetadata = maps.Clone(g.CustomMetadata)
+	maps.DeleteFunc(g.CustomMetadata, func(name string, value any) bool {
+		had, stored := old.CustomMetadata[name]
+		return stored && value == had
+	})
+	d.addSubject(g)
+	return d.requireVisible(ctx, after)
 }
 
 // CancelAccessGrant deletes the access grant with a key and returns the report of the delete. See
 // [Session.UndoCancelAccessGrant].
 func (s *Session) CancelAccessGrant(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, o)
-}
-
-// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer less than 10 minutes ago. The
-// access grant gets its id again, and the deep links to it open again; see [data.Workspace.UndoCancel]. The portal must show
-// the access grant after the cancellation, so a portal that shows only this access grant cannot restore it.
-// UndoCancelAccessGrant returns an error that matches [data.ErrNotUndone] if the cancellation cannot be undone any more.
-func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.AccessGrant, error) {
-	ref := data.Ref{Kind: data.KindAccessGrant, Key: key}
-	var result data.Resource
-	_, err := s.ws.UndoCancel(ctx, s.portal.CustomerKey, ref, portalActor(s.portal.ID), func(ctx context.Context, at *data.Snapshot, r data.Resource) error {
-		v, err := s.permittedView(ctx, at, ActionCancelAccessGrant)
-		if err != nil {
-			return err
-		}
-		v.loaded[portaldata.ByClass(ref)] = r // the restored access grant
-		result, _, err = v.readResource(ctx, ref)
-		return err
-	})
-	if errors.Is(err, data.ErrCustomerNotFound) { // the portal was deleted with its customer
-		if err = s.View(ctx, func(v *View) error { return v.permit(ActionCancelAccessGrant) }); err == nil {
-			err = notFound(ref)
-		}
-	}
-	return resultAs[data.AccessGrant](result, s.writeError(ctx, err))
 }
 
 // applyFilterDefaults sets the metadata of a new resource to the values that the portal's filters require. It notes a fault for

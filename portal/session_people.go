@@ -88,7 +88,8 @@ func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []da
 	}))
 }
 
-// RemoveStaffMember deletes the staff member with a key and returns the report of the delete.
+// RemoveStaffMember deletes the staff member with a key and returns the report of the delete. See
+// [Session.UndoRemoveStaffMember].
 func (s *Session) RemoveStaffMember(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
 }

@@ -102,6 +102,19 @@ var cells = []cell{
 		}
 		return nil
 	}},
+	{"UndoEditAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		late := data.AccessGrant{Key: "r1"}
+		if err := drop(s.UndoEditAccessGrant(ctx, late, late)); !errors.Is(err, data.ErrNotUndone) { // the permission was checked
+			return err
+		}
+		return nil
+	}},
+	{"UndoRemoveStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		if err := drop(s.UndoRemoveStaffMember(ctx, "sam")); !errors.Is(err, data.ErrResourceNotFound) { // the staff member was not removed
+			return err
+		}
+		return nil
+	}},
 	{"AddStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "Kim", Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{}))
 	}},

@@ -29,6 +29,9 @@ func Verticals() []Vertical {
 	return out
 }
 
+// isExclusive reports whether a space belongs to one guest at a time.
+func (v Vertical) isExclusive() bool { return v == VerticalHospitality || v == VerticalShortTermRental }
+
 // Alias contains the names that a vertical uses for one kind of resource. Its JSON is a part of the API's
 // vertical_resource_aliases.
 type Alias struct {

@@ -64,6 +64,9 @@ func drain[T any](seq func(func(T, error) bool)) (err error) {
 // only returns the error of a call with two results.
 func only[T any](_ T, err error) error { return err }
 
+// removed is a staff member of customer "a" who was removed in a portal.
+var removed = data.Ref{Kind: data.KindStaffMember, Key: "a/former"}
+
 // cancelled is a reservation of customer "a" that was cancelled in a portal.
 var cancelled = data.Ref{Kind: data.KindReservation, Key: "a/005"}
 
@@ -308,6 +311,14 @@ var calls = slices.Concat(linkedCalls, guestCalls, []call{
 	})},
 	{name: "session UndoCancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.UndoCancelAccessGrant(ctx, cancelled.Key))
+	})},
+	{name: "session UndoEditAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
+		before := data.AccessGrant{Name: "Before the edit"}
+		after := data.AccessGrant{Key: "a/001", Meta: data.Meta{UpdatedAt: farFuture}} // as if an edit had removed the name
+		return only(s.UndoEditAccessGrant(ctx, before, after))
+	})},
+	{name: "session UndoRemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.UndoRemoveStaffMember(ctx, removed.Key))
 	})},
 	{name: "session AddStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}, portal.WriteOptions{}))

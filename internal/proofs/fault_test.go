@@ -47,6 +47,7 @@ func newWorld(t *testing.T) *world {
 	for _, customer := range []string{"a", "b"} {
 		d := block(customer, "first", 6)
 		d.Add(data.StaffMember(customer+"/staff", "Staff", data.Refs(data.KindRoom, customer+"/001")...))
+		d.Add(data.StaffMember(customer+"/former", "Former"))
 		d.Add(data.Reservation(customer+"/stay", data.Ref{Kind: data.KindGuest, Key: customer + "/002"}, data.Refs(data.KindRoom, customer+"/002")...).During(time.Time{}, time.Now().Add(48*time.Hour)))
 		_, err := h.ws.Push(t.Context(), d)
 		require.NoError(t, err)
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	// The clock of this DB is ahead, so that the cancellation can be undone even if the test is slow.
 	ahead := data.Open(store, data.Options{Now: func() time.Time { return time.Now().Add(24 * time.Hour) }}).Workspace(workspaceID)
-	_, err = ahead.DeleteWith(t.Context(), data.Selection{Resources: []data.Ref{cancelled}}, data.DeleteOptions{
+	_, err = ahead.DeleteWith(t.Context(), data.Selection{Resources: []data.Ref{cancelled, removed}}, data.DeleteOptions{
 		Actor: data.Actor{Type: data.ActorPortal, PortalID: made.id},
 	})
 	require.NoError(t, err)

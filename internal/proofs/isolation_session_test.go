@@ -53,6 +53,10 @@ func ownCalls() map[string][][]any {
 		"PlanDelete":            {{ref(data.KindBooking)}, {ref(data.KindStaffMember)}, {room}},
 		"CancelAccessGrant":     {{key(data.KindBooking)}},
 		"UndoCancelAccessGrant": {{key(data.KindBooking)}},
+		"UndoEditAccessGrant": {{
+			data.AccessGrant{Key: key(data.KindReservation), Spaces: []data.Ref{room}}, data.AccessGrant{Key: key(data.KindReservation), Meta: data.Meta{UpdatedAt: time.Now()}},
+		}},
+		"UndoRemoveStaffMember": {{key(data.KindStaffMember)}},
 		"AddStaffMember":        {{data.UserIdentity{Name: "New", Spaces: []data.Ref{room}}}},
 		"EditStaffMember":       {{data.UserIdentity{Key: key(data.KindStaffMember), Name: "Edited"}}},
 		"AssignStaffMember":     {{key(data.KindStaffMember), []data.Ref{ref(data.KindUnit)}}},
