@@ -224,6 +224,9 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 			use(prefix+n.grant, "a notice")
 		}
 	}
+	for _, key := range append(slices.Collect(maps.Values(doorCodeTexts)), slices.Collect(maps.Values(unlockTexts))...) {
+		use(key, "the page of a guest link")
+	}
 	for _, row := range problems {
 		use("problem."+row.key+".title", "a problem")
 		use("problem."+row.key+".text", "a problem")

@@ -42,6 +42,7 @@ type motel struct {
 func inMotel(t *testing.T, test func(m *motel)) {
 	t.Helper()
 	t.Parallel()
+	newFixture(t) // compresses the assets outside of the bubble, because all tests share the channels of the encoder
 	synctest.Test(t, func(t *testing.T) {
 		world := simulated.New(simulated.Options{Seed: 1})
 		world.AddLogin(simulated.Login{User: "anna", Password: "secret"})

@@ -147,6 +147,10 @@ func (x *exchange) redirectToLandingPage(session *portal.Session, first data.Ref
 		return
 	}
 	x.session, x.home = session, x.h.prefix+"p/"+shortName(session.Portal())+"/"
+	if session.IsGuestLink() {
+		x.redirect(x.link(pageStay))
+		return
+	}
 	if pageOf(first) != "" {
 		x.redirect(x.resourcePath(first))
 		return

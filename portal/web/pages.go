@@ -46,6 +46,8 @@ const (
 	pageMapDevice   = "organize/device"
 	pageAutomations = "configure"
 	pageSearch      = "search"
+	pageStay        = "stay"
+	pageUnlock      = "stay/unlock"
 	pageEnd         = "end"
 )
 
@@ -102,6 +104,8 @@ func pages() map[string]page {
 		pageMapDevice:   {section: sectionOrganize, show: showMapDevice, save: saveMapDevice},
 		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, callsHost: true},
 		pageSearch:      {section: sectionSearch, show: showSearch},
+		pageStay:        {show: showStay},
+		pageUnlock:      {show: showUnlock, save: saveUnlock},
 		pageEnd:         {show: showEnd, save: end},
 	}
 }

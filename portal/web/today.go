@@ -88,6 +88,9 @@ func showToday(x *exchange) error {
 	if x.session.IsWebview() {
 		return x.redirectTo(pageAccounts)
 	}
+	if x.session.IsGuestLink() {
+		return x.redirectTo(pageStay)
+	}
 	c := x.config()
 	if x.isDeepLink() || c.NavigationMode == portal.NavigationRestricted && c.LandingPage != (data.Ref{}) {
 		ref, err := x.view.LandingPage(x.ctx())

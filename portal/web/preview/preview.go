@@ -43,6 +43,9 @@ func Make(ctx context.Context, portals *portal.Service, o Options) ([]Link, erro
 		}
 	}
 	for _, p := range table {
+		if p.guestOf != "" && portals.Access() == nil {
+			continue // a guest link needs devices
+		}
 		if err := m.add(p); err != nil {
 			return nil, fmt.Errorf("preview: %s: %w", p.name, err)
 		}
@@ -63,6 +66,7 @@ type portalOf struct {
 	profile    bool // the portal has the profile of the vertical
 	ttl        time.Duration
 	maxUses    int
+	guestOf    string // if not empty, it is the guest link of this reservation
 	after      func(*maker, portal.CustomerPortal) error
 	pages      []string
 }
@@ -121,6 +125,7 @@ var table = func() []portalOf {
 		{name: "deeplink", text: "a deep link to one booking, in a frame", vertical: portal.VerticalShortTermRental, pages: []string{""}, config: portal.Config{
 			IsEmbedded: true, NavigationMode: portal.NavigationRestricted, DeepLink: data.Ref{Kind: data.KindReservation, Key: "b-0-03"}}},
 	}
+	rows = append(rows, portalOf{name: "guest", text: "a guest link", vertical: hotel, guestOf: "b-0-03", pages: []string{"stay", "stay/unlock"}})
 	for _, locale := range portal.Locales() {
 		rows = append(rows, portalOf{name: locale, text: "in this language", vertical: hotel, config: portal.Config{Locale: locale, Features: everyFeature}, pages: hotelPages})
 	}
@@ -174,7 +179,7 @@ func (m *maker) add(row portalOf) error {
 	if m.o.Change != nil {
 		m.o.Change(&req.Config)
 	}
-	p, err := m.portals.Create(m.ctx, ws, req)
+	p, err := m.create(ws, row, req)
 	if err != nil {
 		return err
 	}
@@ -183,4 +188,22 @@ func (m *maker) add(row portalOf) error {
 		return row.after(m, p)
 	}
 	return nil
+}
+
+// create creates a portal or a guest link.
+func (m *maker) create(ws *data.Workspace, row portalOf, req portal.CreateRequest) (portal.CustomerPortal, error) {
+	if row.guestOf == "" {
+		return m.portals.Create(m.ctx, ws, req)
+	}
+	p, err := m.portals.CreateGuestLink(m.ctx, ws, req.CustomerKey, row.guestOf)
+	if err != nil {
+		return p, err
+	}
+	_, err = m.portals.UpdateConfig(m.ctx, ws, p.ID, func(c *portal.Config) error {
+		link := c.DeepLink
+		*c = req.Config
+		c.NavigationMode, c.DeepLink = portal.NavigationRestricted, link
+		return nil
+	})
+	return p, err
 }
