@@ -32,7 +32,10 @@ func guestTenants(t *testing.T, store storage.Store) *tenants {
 }
 
 // guestPages are the statuses of the pages that a guest link answers with other than 403, 404 and 405.
-var guestPages = map[string]string{}
+var guestPages = map[string]string{
+	"GET ": "303", "GET stay": "200", "GET stay/unlock": "303", "POST stay/unlock": "303", "GET search": "200", "GET end": "200", "POST end": "(200|303)",
+	"GET theme.css": "(200|404)",
+}
 
 // A session of a guest link calls every method with every identifier of its own and of other customers in every place.
 func TestIsolation_GuestLinkSession_FindsOnlyTheStay(t *testing.T) {
@@ -45,5 +48,13 @@ func TestIsolation_GuestLinkSession_FindsOnlyTheStay(t *testing.T) {
 		s := guestTenants(t, store)
 		s.tryOwn(t)
 		trySession(t, s, stride)
+	})
+}
+
+// A browser with a guest link requests every page with every identifier of its own and of other customers in every place.
+func TestIsolation_GuestLinkPages_ShowOnlyTheStay(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		tryPages(t, guestTenants(t, store))
 	})
 }

@@ -148,7 +148,7 @@ func attempts(home string, paths, asked, posted []string) (out []func(id string)
 			own.Set("key", key(data.KindStaffMember))
 		}
 		form := form
-		if slices.Contains([]string{"devices/command", "reservations/code", "staff/code"}, path) {
+		if slices.Contains([]string{"devices/command", "reservations/code", "staff/code", "stay/unlock"}, path) {
 			form = with(form, "token", "0123456789abcdef")
 		}
 		for _, name := range asked {
@@ -192,11 +192,11 @@ func attempts(home string, paths, asked, posted []string) (out []func(id string)
 }
 
 // refusals contains the statuses of the pages that refuse the requests with the attacker's own identifiers: its device is a lock and
-// no thermostat, no connection of an account waits for the browser to come back, its portal is no connect webview, and its lock
-// has no access codes.
+// no thermostat, no connection of an account waits for the browser to come back, its portal is neither a connect webview nor a guest
+// link, and its lock has no access codes.
 var refusals = map[string]string{
 	"GET devices/climate": "404", "POST devices/climate": "404", "POST connect/back": "410", "GET connect/done": "404", "POST connect/cancel": "404",
-	"POST reservations/code": "409", "POST staff/code": "409",
+	"POST reservations/code": "409", "POST staff/code": "409", "GET stay": "403", "GET stay/unlock": "403", "POST stay/unlock": "403",
 }
 
 // A browser with an open portal requests every page with every identifier of another customer in every place.
