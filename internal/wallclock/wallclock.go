@@ -151,6 +151,9 @@ func ParseDay(text string) (Day, error) {
 // Add returns the day that is the given number of days later.
 func (d Day) Add(days int) Day { return DayOf(d.utc().AddDate(0, 0, days), time.UTC) }
 
+// Since returns the number of days from another day to this one. It is negative if the other day is later.
+func (d Day) Since(other Day) int { return int(d.utc().Sub(other.utc()) / (24 * time.Hour)) }
+
 func (d Day) utc() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }
 
 // String returns the day in the form that [ParseDay] accepts.

@@ -143,6 +143,15 @@ func TestDayStart_ClocksChange_DayIsShorterOrLonger(t *testing.T) {
 	}
 }
 
+func TestDaySince_CountsDays(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"2026-03-29": 1, "2026-03-28": 0, "2026-03-27": -1, "2027-03-28": 365, "2026-02-28": -28} {
+		day, err := wallclock.ParseDay(text)
+		require.NoError(t, err)
+		require.Equal(t, want, day.Since(wallclock.Day{Year: 2026, Month: time.March, Day: 28}), text)
+	}
+}
+
 func TestNights_CountsCalendarDays(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

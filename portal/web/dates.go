@@ -49,6 +49,18 @@ func (s *localizer) shortDate(t time.Time) string {
 	return d.format(d.date, t)
 }
 
+// dayMonth returns a day without its weekday and its year.
+func (s *localizer) dayMonth(t time.Time) string {
+	d := dates[s.locale]
+	pattern, _, _ := strings.Cut(d.date, "y")
+	return d.format(strings.TrimRight(pattern, ", "), t)
+}
+
+// weekday returns the short name of the weekday of a day.
+func (s *localizer) weekday(t time.Time) string {
+	return strings.Fields(dates[s.locale].days)[t.Weekday()]
+}
+
 // clock returns a time of day. If clocks are set back and show the time twice on its day, the name of the zone tells
 // which one it is, as in "02:30 CET".
 func (s *localizer) clock(t time.Time) string {

@@ -60,6 +60,12 @@ func dataWithKeys(customer string, shift int, now time.Time) (data.CustomerData,
 
 var hrefs = regexp.MustCompile(`href="([^"]*)"`)
 
+// isOtherDay reports whether a link leads to a page about another day than today. The calendar has such links for every day.
+func (b *browser) isOtherDay(to string) bool {
+	_, day, has := strings.Cut(to, "from=")
+	return has && !strings.HasPrefix(day, b.fixture.clock.Now().Format(time.DateOnly))
+}
+
 // crawl gets every page that is linked from pages of the portal, and returns the paths relative to its home. Each
 // response must be 200.
 func (b *browser) crawl() []string {
@@ -70,7 +76,7 @@ func (b *browser) crawl() []string {
 		require.Equal(b.t, http.StatusOK, a.StatusCode, "%.300s\n%s", seen[i], b.fixture.logs)
 		for _, found := range hrefs.FindAllStringSubmatch(a.body, -1) {
 			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
-			if strings.HasPrefix(to, b.home) && !strings.Contains(to, "theme.css") && !slices.Contains(seen, to) {
+			if strings.HasPrefix(to, b.home) && !strings.Contains(to, "theme.css") && !slices.Contains(seen, to) && !b.isOtherDay(to) {
 				seen = append(seen, to)
 			}
 		}

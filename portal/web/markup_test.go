@@ -123,7 +123,7 @@ func (b *browser) walk(typed func(field string) string, look func(path string, a
 		look(path, a)
 		for _, found := range linkURL.FindAllStringSubmatch(a.body, -1) {
 			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
-			if strings.HasPrefix(to, b.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") {
+			if strings.HasPrefix(to, b.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") && !b.isOtherDay(to) {
 				todo = append(todo, to)
 			}
 		}

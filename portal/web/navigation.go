@@ -26,6 +26,7 @@ func (d pageData) Nav() []navItem {
 		visible             bool
 	}{
 		{sectionStart, pageStart, x.text("nav.start"), true},
+		{sectionCalendar, pageCalendar, x.text("nav.calendar"), x.can(portal.ActionReadAccessGrants) && x.can(portal.ActionReadSpaces)},
 		{sectionGrants, pageGrants, d.Grants(), x.can(portal.ActionReadAccessGrants)},
 		{sectionGuests, pageGuests, d.Guests(), x.can(portal.ActionReadUserIdentities)},
 		{sectionSpaces, pageSpaces, d.Spaces(), x.can(portal.ActionReadSpaces)},

@@ -27,10 +27,10 @@ func TestPages_EachVertical_HaveItsWords(t *testing.T) {
 		require.Equal(t, http.StatusOK, b.open(f.links[name].URL).StatusCode)
 		page := b.get(b.home + "reservations?state=all").body
 		var entries []string
-		for _, found := range navEntry.FindAllStringSubmatch(page, 5) {
+		for _, found := range navEntry.FindAllStringSubmatch(page, 6) {
 			entries = append(entries, found[1])
 		}
-		require.Equal(t, []string{"Today", row.grants, row.guests, row.spaces, "Staff"}, entries, name)
+		require.Equal(t, []string{"Today", "Calendar", row.grants, row.guests, row.spaces, "Staff"}, entries, name)
 		require.Contains(t, page, `placeholder="`+row.search+`"`, name)
 		require.Contains(t, page, `data-label="`+row.spaces+`"`, "%s: the column of the spaces", name)
 		require.Contains(t, b.get(b.home+"spaces").body, `spaces/new">`+row.add+`</a>`, name)

@@ -11,6 +11,7 @@ const (
 	themePath = "theme.css"
 
 	pageStart       = ""
+	pageCalendar    = "calendar"
 	pageGrants      = "reservations"
 	pageGrant       = "reservations/view"
 	pageNewGrant    = "reservations/new"
@@ -54,6 +55,7 @@ const (
 // Sections of the navigation.
 const (
 	sectionStart     = "start"
+	sectionCalendar  = "calendar"
 	sectionGrants    = "grants"
 	sectionGuests    = "guests"
 	sectionStaff     = "staff"
@@ -69,6 +71,7 @@ const (
 func pages() map[string]page {
 	return map[string]page{
 		pageStart:       {section: sectionStart, show: showToday},
+		pageCalendar:    {section: sectionCalendar, show: showCalendar},
 		pageGrants:      {section: sectionGrants, show: showGrants},
 		pageGrant:       {section: sectionGrants, show: showGrant},
 		pageNewGrant:    {section: sectionGrants, show: showNewGrant, save: saveNewGrant},

@@ -50,7 +50,11 @@ func TestPages_EveryPageOfThePreview_Renders(t *testing.T) {
 			for _, found := range fetched.FindAllStringSubmatch(a.body, -1) {
 				require.Regexp(t, `^/(assets|p)/`, found[1], "%s: %s", name, path)
 			}
-			require.Less(t, len(a.body), 100_000, "%s: %s", name, path)
+			most := 100_000
+			if strings.HasPrefix(path, "calendar") {
+				most = 250_000 // up to 700 links to days; see TestPages_LargeCustomer_ReadBoundedRows for the compressed size
+			}
+			require.Less(t, len(a.body), most, "%s: %s", name, path)
 			require.NotContains(t, a.body, "ZgotmplZ", "%s: %s", name, path)
 			seen++
 		}

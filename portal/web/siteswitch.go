@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,15 +11,18 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// siteSwitch is the choice of the site that the page Today shows. The browser keeps it in a cookie until the portal expires.
+// siteSwitch is the choice of the site that the pages Today and Calendar show. The browser keeps it in a cookie until the portal
+// expires.
 type siteSwitch struct {
 	Key     string // the chosen site; "" for all sites
 	All     string // path of the page with all sites
 	Options []siteOption
-	Show    string // the filter of the page, which a choice keeps
-	Few     bool   // each option is a link, otherwise they are in a select
+	Action  string        // path of the page without query
+	Kept    []hiddenInput // the other parameters of the page, which a choice keeps
+	Few     bool          // each option is a link, otherwise they are in a select
 
 	names map[string]string // of all sites, by key
+	keys  []string          // of all sites, in the order of their names
 	place portal.Place      // of the chosen site
 }
 
@@ -33,11 +37,16 @@ const (
 	fewSites   = 6
 )
 
-// siteSwitch returns the choice of sites. It is empty in a portal with fewer than two sites. It stores the site that the
-// visitor has just chosen.
-func (x *exchange) siteSwitch() (siteSwitch, error) {
+// siteSwitch returns the choice of sites for the page at a path. It is empty in a portal with fewer than two sites. It stores
+// the site that the visitor has just chosen. A choice keeps the query parameters in pairs of names and values.
+func (x *exchange) siteSwitch(path string, pairs ...string) (siteSwitch, error) {
 	asked := x.r.URL.Query()
-	out := siteSwitch{Show: asked.Get(showParam), names: map[string]string{}}
+	out := siteSwitch{Action: x.link(path), names: map[string]string{}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			out.Kept = append(out.Kept, hiddenInput{pairs[i], pairs[i+1]})
+		}
+	}
 	if !x.can(portal.ActionReadSpaces) {
 		return out, nil
 	}
@@ -48,6 +57,7 @@ func (x *exchange) siteSwitch() (siteSwitch, error) {
 	sites := page.Items
 	for _, s := range sites {
 		out.names[s.Key] = s.Name
+		out.keys = append(out.keys, s.Key)
 	}
 	if len(sites) < 2 {
 		return out, nil
@@ -74,19 +84,19 @@ func (x *exchange) siteSwitch() (siteSwitch, error) {
 		x.storeSite(chosen)
 	}
 	out.Key, out.Few = chosen, len(sites) <= fewSites
-	out.All = x.siteLink("", out.Show)
+	out.All = x.siteLink(path, "", pairs)
 	for _, s := range sites {
-		out.Options = append(out.Options, siteOption{s.Key, s.Name, x.siteLink(s.Key, out.Show), s.Key == chosen})
+		out.Options = append(out.Options, siteOption{s.Key, s.Name, x.siteLink(path, s.Key, pairs), s.Key == chosen})
 	}
 	return out, nil
 }
 
-// siteLink returns the path of the page Today for a site, or for all sites if the key is empty.
-func (x *exchange) siteLink(key, show string) string {
+// siteLink returns the path of a page for a site, or for all sites if the key is empty.
+func (x *exchange) siteLink(path, key string, pairs []string) string {
 	if key != "" {
-		return x.link(pageStart, siteParam, key, showParam, show)
+		return x.link(path, append(slices.Clone(pairs), siteParam, key)...)
 	}
-	path := x.link(pageStart, showParam, show)
+	path = x.link(path, pairs...)
 	if strings.Contains(path, "?") {
 		return path + "&" + siteParam + "="
 	}

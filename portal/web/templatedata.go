@@ -193,6 +193,9 @@ func (d pageData) Guest() string { return d.T("noun." + d.x.nouns().guest) }
 // Guests returns the plural noun for the users of access grants.
 func (d pageData) Guests() string { return d.T("nouns." + d.x.nouns().guest) }
 
+// Space returns the singular noun for spaces.
+func (d pageData) Space() string { return d.T("noun." + d.x.nouns().space) }
+
 // Spaces returns the plural noun for spaces.
 func (d pageData) Spaces() string { return d.T("nouns." + d.x.nouns().space) }
 

@@ -105,7 +105,7 @@ func showToday(x *exchange) error {
 	}
 	out := todayPage{Grants: x.can(portal.ActionReadAccessGrants)}
 	var err error
-	if out.Sites, err = x.siteSwitch(); err != nil {
+	if out.Sites, err = x.siteSwitch(pageStart, showParam, x.r.URL.Query().Get(showParam)); err != nil {
 		return err
 	}
 	t := &today{x: x, now: x.h.db.Now(), site: out.Sites.Key, siteNames: out.Sites.names, lasting: x.localizer.lasting}

@@ -91,3 +91,14 @@ task("extend a stay found by name", "", [5, 2, 5], async (hand) => {
   const stored = await (await fetch(`${server.origin}/-/grant?vertical=hospitality&key=${large.BookingKey}`)).json();
   assert.equal(Date.parse(stored.ends_at), next.getTime());
 });
+
+task("which rooms are free on a date", "calendar", [1, 1, 1], async (hand) => {
+  const { page } = hand;
+  const date = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  await hand.fill(page.locator("[name=from]"), date);
+  await hand.click(page.locator("button[name=free]"));
+  const rooms = await page.locator(".cal tbody th[scope=row]").allTextContents();
+  assert.ok(rooms.length === 50 && rooms[0].startsWith("Room 1"), rooms.slice(0, 3).join());
+  assert.equal(await page.locator(`.cal thead th:nth-child(2) time`).getAttribute("datetime"), date);
+  assert.equal(await page.locator(".cal tbody tr:not(.site)").count(), await page.locator(`.cal tbody td:nth-child(2) a[href*="from=${date}"]`).count());
+});

@@ -104,7 +104,7 @@ for (const javaScriptEnabled of [false, true]) {
       const home = await open(page, server.links.full);
       assert.equal(await page.locator(".tabs").isVisible(), false);
       const entries = await page.$$eval(".bottom > ul > li > a", (all) => all.map((a) => a.textContent));
-      assert.deepEqual(entries, ["Today", "Bookings", "Guests", "Rooms"]);
+      assert.deepEqual(entries, ["Today", "Calendar", "Bookings", "Guests"]);
       const bar = await page.locator(".bottom").boundingBox();
       assert.equal(bar.y + bar.height, phone.height, "at the bottom of the screen");
       assert.equal(await page.locator(".bottom details a").first().isVisible(), false);
@@ -118,7 +118,7 @@ for (const javaScriptEnabled of [false, true]) {
       assert.equal(await page.locator(".bottom summary.in").count(), 1, "the button shows that the page is behind it");
 
       // The current entry is on the screen on every page.
-      for (const path of ["", "reservations", "guests", "spaces"]) {
+      for (const path of ["", "calendar", "reservations", "guests"]) {
         await page.goto(home + path);
         const current = await page.locator(".bottom a[aria-current]").boundingBox();
         assert.ok(current.x >= 0 && current.x + current.width <= phone.width && current.y + current.height <= phone.height, path);

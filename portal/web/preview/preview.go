@@ -74,15 +74,15 @@ type portalOf struct {
 var (
 	hotelPages = []string{
 		"", "?show=occupied", "?site=chiado&show=free", "?site=&show=double",
-		"reservations", "reservations?state=all", "reservations?q=nobody-at-all", "reservations/view?key=b-0-03",
+		"calendar", "calendar?free=1&from=2031-01-05", "reservations", "reservations?state=all", "reservations?q=nobody-at-all", "reservations/view?key=b-0-03",
 		"reservations/new", "reservations/edit?key=b-0-03", "reservations/cancel?key=b-0-03", "guests", "guests/view?key=g-0-03",
 		"staff", "staff/view?key=s-1", "staff/new", "staff/edit?key=s-1", "staff/spaces?key=s-1", "staff/remove?key=s-1",
 		"spaces", "spaces?view=all", "spaces/view?key=chiado", "spaces/view?key=chiado-03", "spaces/new",
 		"spaces/rename?key=chiado-03", "spaces/move?key=chiado-03", "spaces/delete?key=chiado", "connect", "organize", "configure", "end", "search?q=Ada",
 		"spaces/view?key=not-there",
 	}
-	readPages = []string{"", "reservations", "reservations/view?key=b-0-03", "guests", "staff", "spaces", "spaces/view?key=chiado-03"}
-	fewPages  = []string{"", "reservations", "guests", "staff", "spaces", "reservations/new"}
+	readPages = []string{"", "calendar", "reservations", "reservations/view?key=b-0-03", "guests", "staff", "spaces", "spaces/view?key=chiado-03"}
+	fewPages  = []string{"", "calendar", "reservations", "guests", "staff", "spaces", "reservations/new"}
 
 	everyFeature = portal.Features{Configure: portal.ConfigureFeature{
 		AllowAccessAutomationRuleCustomization: true, AllowClimateAutomationRuleCustomization: true, AllowInstantKeyCustomization: true,
@@ -97,7 +97,7 @@ var table = func() []portalOf {
 		{name: "brand", text: "colours, fonts and texts of a profile", vertical: hotel, config: portal.Config{Features: everyFeature}, profile: true, pages: hotelPages},
 		{name: "readonly", text: "read-only", vertical: hotel, config: portal.Config{ReadOnly: true}, pages: readPages},
 		{name: "empty", text: "a customer without data", vertical: hotel, customer: "Newcomer Inns", pages: fewPages},
-		{name: "restricted", text: "one site only", vertical: hotel, pages: []string{"", "reservations", "guests", "staff", "spaces/view?key=chiado-03"}, config: portal.Config{
+		{name: "restricted", text: "one site only", vertical: hotel, pages: []string{"", "calendar", "reservations", "guests", "staff", "spaces/view?key=chiado-03"}, config: portal.Config{
 			NavigationMode: portal.NavigationRestricted, LandingPage: data.Ref{Kind: data.KindSite, Key: "chiado"}}},
 		{name: "landing", text: "a room as its landing page", vertical: hotel, config: portal.Config{LandingPage: data.Ref{Kind: data.KindRoom, Key: "chiado-03"}}, pages: []string{""}},
 		{name: "nodetails", text: "no codes, no history, no staff", vertical: hotel, pages: []string{"", "reservations", "reservations/view?key=b-0-03", "reservations/new"}, config: portal.Config{
