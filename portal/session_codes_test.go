@@ -273,7 +273,12 @@ func TestAccessCodes_PrintedOrEncoded_ContainNoPIN(t *testing.T) {
 
 func TestAutomationRules_SetByAPortal_OverrideThoseOfTheWorkspace(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		s := f.session(t, portal.Config{})
+		allow := func(codes, climates bool) *portal.Session {
+			return f.session(t, portal.Config{Features: portal.Features{Configure: portal.ConfigureFeature{
+				AllowAccessAutomationRuleCustomization: codes, AllowClimateAutomationRuleCustomization: climates,
+			}}})
+		}
+		s := allow(true, false)
 		read := func() portal.AutomationRules {
 			rules, err := viewed(t.Context(), one(s), func(v *portal.View) (portal.AutomationRules, error) { return v.AutomationRules(t.Context()) })
 			require.NoError(t, err)
@@ -293,6 +298,12 @@ func TestAutomationRules_SetByAPortal_OverrideThoseOfTheWorkspace(t *testing.T) 
 
 		require.ErrorIs(t, s.SetAutomationRules(t.Context(), access.Rules{}, access.Rules{}), portal.ErrChanged)
 		require.ErrorIs(t, s.SetAutomationRules(t.Context(), mine, access.Rules{LeadMinutes: device.Known(-1)}), validation.ErrInvalid)
+		warmer := mine
+		warmer.Occupied = access.ClimateRule{PresetKey: device.Known("warm")}
+		requireRefused(t, s.SetAutomationRules(t.Context(), mine, warmer), "feature", "the rules for climates")
 		require.Equal(t, got, read())
+		require.NoError(t, allow(false, true).SetAutomationRules(t.Context(), mine, warmer))
+		require.Equal(t, warmer, read().Own)
+		requireRefused(t, allow(false, true).SetAutomationRules(t.Context(), warmer, access.Rules{Occupied: warmer.Occupied}), "feature", "the rules for codes")
 	})
 }

@@ -379,7 +379,7 @@ var calls = slices.Concat(linkedCalls, guestCalls, []call{
 	})},
 	{name: "view AutomationRules", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.AutomationRules(ctx)) })},
 	{name: "session SetAutomationRules", do: session(func(ctx context.Context, s *portal.Session) error {
-		return s.SetAutomationRules(ctx, access.Rules{}, access.Rules{LeadMinutes: device.Known(10)})
+		return s.SetAutomationRules(ctx, access.Rules{}, access.Rules{})
 	})},
 	{name: "view ConnectedAccounts", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.ConnectedAccounts(ctx)) })},
 	{name: "view ConnectedAccount", do: viewed(func(ctx context.Context, v *portal.View) error {

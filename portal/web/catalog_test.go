@@ -115,7 +115,7 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	asked := []*regexp.Regexp{
 		regexp.MustCompile(`\.T "([a-z_.]*[a-z_])"`), regexp.MustCompile(`\.N "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Key" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Empty" "([a-z_.]*[a-z_])"`),
 		regexp.MustCompile(`\$\.Field \. "[a-z_]+" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"hint=([a-z_.]*[a-z_])"`),
-		regexp.MustCompile(`(?:[xs]\.text|[dx]\.T)\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`(?:d\.N|x\.atLeast)\("([a-z_.]*[a-z_])"`),
+		regexp.MustCompile(`(?:[xs]\.text|[dx]\.T)\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`(?:d\.N|x\.atLeast|localizer\.count)\("([a-z_.]*[a-z_])"`),
 		regexp.MustCompile(`(?:render|renderOK)\((?:[0-9a-zA-Z.]+, )?"[a-z]+", "([a-z_.]*[a-z_])"`), regexp.MustCompile(`(?m)show(?:Space|Staff)Form\(.*, "([a-z_.]*[a-z_])"[,)]`),
 		regexp.MustCompile(`title :?= "([a-z_]+\.[a-z_]+)"\n`),
 	}
@@ -202,6 +202,10 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	use("switch.off", "a switch")
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		use("configure."+string(group), "a group")
+	}
+	for _, s := range ruleSettings {
+		use("rules."+s.name, "a rule")
+		use("rules."+s.name+".text", "a rule")
 	}
 	for _, status := range []access.AccountStatus{access.AccountConnecting, access.AccountConnected, access.AccountUnreachable, access.AccountLost} {
 		use("connect.state."+string(status), "a status")

@@ -121,6 +121,9 @@ func (m *motel) open(c portal.Config) *browser {
 	return b
 }
 
+// device returns the id of a device by its id in the world.
+func (m *motel) device(id string) uuid.UUID { return uuid.MustParse(m.ids[id]) }
+
 func (m *motel) attempts() []access.ActionAttempt {
 	m.t.Helper()
 	page, err := m.scope.Attempts(m.t.Context(), access.AttemptQuery{})

@@ -25,10 +25,11 @@ type exchange struct {
 	section    string // the current section of the navigation
 	home       string // the path of the portal's pages, with a slash at its end
 
-	customerName string                // the name of the customer whose portal is or was open in the browser
-	shutPortal   portal.CustomerPortal // the portal of the link that was opened, or of the session that has ended; zero if there is none
-	resend       []hiddenInput         // the inputs of a form that was posted after the end of the session
-	chosenLocale string                // the locale that the visitor chose with this request
+	customerName string                  // the name of the customer whose portal is or was open in the browser
+	shutPortal   portal.CustomerPortal   // the portal of the link that was opened, or of the session that has ended; zero if there is none
+	rules        *portal.AutomationRules // of the customer, for the page of automations; nil if the portal cannot set them
+	resend       []hiddenInput           // the inputs of a form that was posted after the end of the session
+	chosenLocale string                  // the locale that the visitor chose with this request
 
 	status        int    // the status code of the response; 0 until there is one
 	body          []byte // the body of the response
@@ -45,6 +46,9 @@ type page struct {
 	show      func(*exchange) error
 	save      func(*exchange) error // serves a POST and reads with exchange.inView; nil if the page accepts no POST
 	callsHost bool                  // show calls the host, which may take long, and does not use the View
+
+	// prepare, if it is not nil, reads in that View what show of a page that calls the host needs.
+	prepare func(*exchange) error
 }
 
 // ctx returns the context of the request.
@@ -64,8 +68,10 @@ func (x *exchange) servePortal(rest string) {
 			return nil
 		case !known:
 			return errUnknownPage
-		case isPost || p.callsHost:
+		case isPost || p.callsHost && p.prepare == nil:
 			return nil
+		case p.callsHost:
+			return p.prepare(x)
 		}
 		return p.show(x)
 	})

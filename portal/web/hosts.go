@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/validation"
@@ -55,7 +56,8 @@ func (x *exchange) hostError(err error) error {
 // automationsPage is the content of the page with the settings.
 type automationsPage struct {
 	*form
-	Groups []settingGroup
+	Groups  []settingGroup
+	Preview []string // sentences about the effect of the rules; empty if there are none
 }
 
 type settingGroup struct {
@@ -63,24 +65,65 @@ type settingGroup struct {
 	Settings []Setting
 }
 
-// settings returns the settings that the configuration of the portal allows.
-func (x *exchange) settings() ([]Setting, error) {
+// automations are the settings that the configuration of the portal allows: the rules of package access, and the settings of the host.
+type automations struct {
+	all   []Setting
+	rules *portal.AutomationRules // nil if the portal cannot set rules
+}
+
+// hasAutomations reports whether the portal has settings of automations.
+func (x *exchange) hasAutomations() bool {
+	return x.h.options.Automations != nil && x.can(portal.ActionConfigure) || x.rulesAllowed() != nil
+}
+
+// readRules reads the rules of the customer for the page of automations, if the portal can set them. It must run in a View.
+func (x *exchange) readRules() error {
+	if x.rulesAllowed() == nil {
+		return nil
+	}
+	rules, err := x.view.AutomationRules(x.ctx())
+	x.rules = &rules
+	return err
+}
+
+// automations returns the settings. The rules must have been read.
+func (x *exchange) automations() (out automations, err error) {
+	if x.h.options.Automations == nil && x.rulesAllowed() == nil {
+		return out, firstError(x.session.Can(portal.ActionConfigure), errUnknownPage)
+	}
+	if out.rules = x.rules; out.rules != nil {
+		out.all = x.settingsOfRules(*out.rules)
+	}
 	if x.h.options.Automations == nil {
-		return nil, errUnknownPage
+		return out, nil
 	}
 	if err := x.session.Can(portal.ActionConfigure); err != nil {
-		return nil, err
+		return out, err
 	}
 	all, err := x.h.options.Automations.Settings(x.ctx(), x.session)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	c := x.config().Features.Configure
 	allowed := map[SettingGroup]bool{
 		GroupAccess: c.AllowAccessAutomationRuleCustomization, GroupClimate: c.AllowClimateAutomationRuleCustomization,
 		GroupInstantKey: c.AllowInstantKeyCustomization,
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(s Setting) bool { return !allowed[s.Group] }), nil
+	for _, s := range all {
+		if allowed[s.Group] && !strings.HasPrefix(s.Name, rulePrefix) {
+			out.all = append(out.all, s)
+		}
+	}
+	return out, nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settingFields returns a form field for each setting.
@@ -104,11 +147,11 @@ func settingValues(all []Setting) map[string]string {
 	return out
 }
 
-func (x *exchange) showSettings(all []Setting, f *form) error {
+func (x *exchange) showSettings(of automations, f *form) error {
 	out := automationsPage{form: f}
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		g := settingGroup{Group: group}
-		for _, s := range all {
+		for _, s := range of.all {
 			if s.Group == group {
 				s.Value = f.Values[settingPrefix+s.Name]
 				g.Settings = append(g.Settings, s)
@@ -118,42 +161,48 @@ func (x *exchange) showSettings(all []Setting, f *form) error {
 			out.Groups = append(out.Groups, g)
 		}
 	}
+	if of.rules != nil {
+		out.Preview = x.previewRules(*of.rules, f)
+	}
 	x.render(f.status(), "automations", "nav.configure", out)
 	return nil
 }
 
 func showAutomations(x *exchange) error {
-	all, err := x.settings()
+	of, err := x.automations()
 	if err != nil {
 		return err
 	}
-	f := x.newForm(settingFields(all))
-	f.fill(settingValues(all))
-	return x.showSettings(all, f)
+	f := x.newForm(settingFields(of.all))
+	f.fill(settingValues(of.all))
+	return x.showSettings(of, f)
 }
 
 func saveAutomations(x *exchange) error {
-	all, err := x.settings()
+	if err := x.inView(x.readRules); err != nil {
+		return err
+	}
+	of, err := x.automations()
 	if err != nil {
 		return err
 	}
-	f := x.postedForm(settingFields(all))
-	for _, s := range all {
+	f := x.postedForm(settingFields(of.all))
+	for _, s := range of.all {
 		if len(s.Choices) == 0 { // a browser posts nothing for a switch that is off
 			f.Values[settingPrefix+s.Name] = strconv.FormatBool(x.r.PostForm.Get(settingPrefix+s.Name) == "true")
 		}
 	}
-	f.compare(x, settingValues(all))
-	if x.isRedraw(f) {
-		return x.showSettings(all, f)
+	f.compare(x, settingValues(of.all))
+	if x.isRedraw(f) || x.r.PostForm.Has("preview") {
+		return x.showSettings(of, f)
 	}
 	if len(f.conflicts) > 0 {
 		return x.showConflicts(f, x.text("nav.configure"), x.link(pageAutomations), func(name, value string) ([]string, error) {
-			return x.settingText(all, name, value), nil
+			return x.settingText(of.all, name, value), nil
 		})
 	}
 	values := map[string]string{}
-	for _, s := range all {
+	for _, s := range of.all {
 		name := settingPrefix + s.Name
 		if !f.changed[name] {
 			continue
@@ -162,8 +211,23 @@ func saveAutomations(x *exchange) error {
 			f.Faults[name] = x.text("rule.unfit")
 		}
 	}
-	if !f.HasFaults() && len(values) > 0 {
-		faults, err := x.h.options.Automations.Save(x.ctx(), x.session, values)
+	if !f.HasFaults() {
+		if err := x.saveSettings(of, f, values); err != nil {
+			return err
+		}
+	}
+	if f.HasFaults() {
+		return x.showSettings(of, f)
+	}
+	return x.redirectWithNotice(newNotice("done.settings"), pageAutomations)
+}
+
+// saveSettings saves the settings that the visitor changed, those of the host first. It adds the faults that the host finds to the form;
+// then no rule is saved.
+func (x *exchange) saveSettings(of automations, f *form, values map[string]string) error {
+	rules, host := splitRules(values)
+	if len(host) > 0 {
+		faults, err := x.h.options.Automations.Save(x.ctx(), x.session, host)
 		if err != nil {
 			return x.hostError(err)
 		}
@@ -171,10 +235,10 @@ func saveAutomations(x *exchange) error {
 			f.Faults[settingPrefix+name] = text
 		}
 	}
-	if f.HasFaults() {
-		return x.showSettings(all, f)
+	if f.HasFaults() || len(rules) == 0 {
+		return nil
 	}
-	return x.redirectWithNotice(newNotice("done.settings"), pageAutomations)
+	return x.session.SetAutomationRules(x.ctx(), of.rules.Own, changeRules(of.rules.Own, rules))
 }
 
 // settingText returns a value of a setting as a conflict page shows it.

@@ -52,7 +52,7 @@ func (d pageData) Settings() (out []navItem) {
 	if x.can(portal.ActionReadMappings) {
 		out = append(out, navItem{x.text("nav.organize"), x.link(pageOrganize), x.section == sectionOrganize})
 	}
-	if x.h.options.Automations != nil && x.can(portal.ActionConfigure) {
+	if x.hasAutomations() {
 		out = append(out, navItem{x.text("nav.configure"), x.link(pageAutomations), x.section == sectionConfigure})
 	}
 	return out

@@ -105,7 +105,7 @@ func pages() map[string]page {
 		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect},
 		pageOrganize:    {section: sectionOrganize, show: showOrganize, save: saveOrganize},
 		pageMapDevice:   {section: sectionOrganize, show: showMapDevice, save: saveMapDevice},
-		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, callsHost: true},
+		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, callsHost: true, prepare: (*exchange).readRules},
 		pageSearch:      {section: sectionSearch, show: showSearch},
 		pageStay:        {show: showStay},
 		pageUnlock:      {show: showUnlock, save: saveUnlock},
