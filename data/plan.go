@@ -170,6 +170,8 @@ func (ch *changes) prepareEdits() {
 	after := *ch.customer
 	after.seq++
 	after.customerFields = ch.fields
+	const usualRows = 6 // of a resource
+	ch.rows, ch.events = make([]row, 0, usualRows*len(ch.edits)+usualRows), make([]event, 0, len(ch.edits)+1)
 	if ch.customerChanged() {
 		ch.events = append(ch.events, ch.event())
 	}
@@ -186,11 +188,7 @@ func (ch *changes) prepareEdits() {
 		if !e.noEvent {
 			ch.events = append(ch.events, e.event())
 		}
-		puts, deletes := diff(ch.customer, e.old, e.new)
-		for _, key := range deletes {
-			ch.rows = append(ch.rows, row{key: key})
-		}
-		ch.rows = append(ch.rows, puts...)
+		ch.rows = appendDiff(ch.rows, ch.customer, e.old, e.new)
 	}
 	revokedAt := layout.RevokedAt(ch.at, len(ch.cancelled) > 0)
 	for _, id := range ch.revoked {

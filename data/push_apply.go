@@ -52,11 +52,16 @@ func mergeItems(ch *changes, g *checkedPush, l *lookups, st *pushState, o PushOp
 		}
 	}
 	var fields []byte
-	for i, it := range g.items {
-		if !it.kind.valid() {
+	var m *mergeResult
+	var it *pushItem
+	report := func(part string, rule validation.Rule, format string, args ...any) {
+		m.found.about(it.at)(part, rule, format, args...)
+	}
+	for i := range g.items {
+		if it = g.items[i]; !it.kind.valid() {
 			continue
 		}
-		m := &merged[i]
+		m = &merged[i]
 		if m.keptCancelled {
 			m.new = it.node
 			continue
@@ -65,7 +70,7 @@ func mergeItems(ch *changes, g *checkedPush, l *lookups, st *pushState, o PushOp
 			fields = encodeFields(fields[:0], it.node)
 			if string(fields) == string(m.old.stored) && !m.old.toReconcile(o.Actor) {
 				m.new = m.old // the usual case in a repeated push: the stored fields are equal
-				warnNoSpaces(it.node, m.found.about(it.at))
+				warnNoSpaces(it.node, report)
 				continue
 			}
 			if err := m.old.decodeFields(); err != nil {
@@ -80,8 +85,8 @@ func mergeItems(ch *changes, g *checkedPush, l *lookups, st *pushState, o PushOp
 				m.new.changedInPortal(m.old)
 			}
 		}
-		checkWhole(m.new, m.found.about(it.at))
-		warnNoSpaces(m.new, m.found.about(it.at))
+		checkWhole(m.new, report)
+		warnNoSpaces(m.new, report)
 	}
 	return merged, nil
 }

@@ -44,31 +44,38 @@ func checkPush(ctx context.Context, d CustomerData, skip bool) (*checkedPush, er
 	reportKey(d.CustomerKey, g.found.in("customer_key"))
 	checkCustomer(&g.customer, &g.found)
 	g.byKey = make(map[Ref]*pushItem, size)
-	checkItem := func(n *node, class Class, at entry) *pushItem {
-		it := &pushItem{node: n, at: at}
-		report := it.found.about(at)
+	var free []pushItem // allocated together
+	var it *pushItem    // that is checked
+	report := func(part string, rule validation.Rule, format string, args ...any) {
+		it.found.about(it.at)(part, rule, format, args...)
+	}
+	checkItem := func(n *node, class Class, at entry) {
+		if len(free) == 0 {
+			free = make([]pushItem, min(d.Len()-len(g.items), nodesTogether))
+		}
+		it, free = &free[0], free[1:]
+		it.node, it.at = n, at
 		if !n.kind.valid() || n.class() != class {
 			report(".kind", validation.RuleNotAField, "%v is not a kind of %s", n.kind, class)
-			return it
+			return
 		}
 		checkNode(n, report)
 		n.dropBlank()
 		if n.key == "" {
-			return it
+			return
 		}
 		if earlier := g.byKey[byClass(n.ref())]; earlier != nil {
 			it.first = cmp.Or(earlier.first, earlier)
 			report("."+n.kind.KeyField(), validation.RuleDuplicateKey, "%q is also the key of %s", textrules.Clip(n.key), it.first.at)
 		}
 		g.byKey[byClass(n.ref())] = it
-		return it
 	}
 	checked, faults := 0, 0
 	d.nodes(func(n *node, class Class, at entry) bool {
 		if checked++; checked%contextCheckInterval == 0 && ctx.Err() != nil {
 			return false
 		}
-		it := checkItem(n, class, at)
+		checkItem(n, class, at)
 		faults += len(it.found.faults)
 		switch {
 		case g.full:

@@ -33,11 +33,16 @@ func warnMissingReferences(c *customer, g *checkedPush, l *lookups, st *pushStat
 			kindAfter = func(ref Ref) Kind { return cmp.Or(applied[ref], stored[ref]) }
 		}
 		again := false
+		var missing findings
+		var at entry
+		report := func(part string, rule validation.Rule, format string, args ...any) {
+			missing.about(at)(part, rule, format, args...)
+		}
 		for i, it := range g.items {
 			m := &merged[i]
 			refused := m.refused(o)
-			var missing findings
-			it.warnMissingReferences(kindAfter, foreign, missing.about(it.at))
+			missing, at = findings{}, it.at
+			it.warnMissingReferences(kindAfter, foreign, report)
 			m.missing = missing.warnings
 			again = again || repeats && m.refused(o) != refused
 		}

@@ -47,12 +47,21 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 
 // decodeHead decodes a record except its fields, which remain encoded in node.stored.
 func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
+	n := &node{}
+	if err := n.decodeHead(c.key, ref, b); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// decodeHead decodes a record except its fields into n, which must be zero.
+func (n *node) decodeHead(customerKey string, ref Ref, b []byte) error {
 	d := layout.NewDecoder(b)
 	if v := d.Byte(); v != recordVersion {
-		return nil, fmt.Errorf("%w: a %s has record version %d, not %d", storage.ErrCorrupt, ref.Kind, v, recordVersion)
+		return fmt.Errorf("%w: a %s has record version %d, not %d", storage.ErrCorrupt, ref.Kind, v, recordVersion)
 	}
-	n := &node{kind: ref.Kind, key: ref.Key}
-	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time(), Revision: d.Uvarint(), Origin: decodeActor(d)}
+	n.kind, n.key = ref.Kind, ref.Key
+	n.meta = Meta{ID: d.UUID(), CustomerKey: customerKey, CreatedAt: d.Time(), UpdatedAt: d.Time(), Revision: d.Uvarint(), Origin: decodeActor(d)}
 	switch d.Byte() {
 	case 0:
 	case 1:
@@ -62,9 +71,9 @@ func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
 	}
 	n.stored = d.Bytes()
 	if err := d.Done(); err != nil {
-		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
+		return fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
 	}
-	return n, nil
+	return nil
 }
 
 // decodeFields decodes the fields that decodeHead left encoded.

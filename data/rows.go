@@ -24,10 +24,12 @@ func keysOf(rows []row) [][]byte {
 
 // rowsOf returns the rows of one resource: its record and the rows that find it. A change of a resource is the difference of
 // its rows. The rows of e-mail addresses, which resources share, are not included: see [emailUsers].
-func rowsOf(c *customer, n *node) []row {
-	rows := make([]row, 0, 8)
+func rowsOf(c *customer, n *node) []row { return appendRows(make([]row, 0, 8), c, n) }
+
+// appendRows appends the rows of one resource.
+func appendRows(rows []row, c *customer, n *node) []row {
 	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)})
-	rows = append(rows, resourcePointers(c.workspace, c.id, n.kind, n.key, n.meta.ID)...)
+	rows = appendPointers(rows, c.workspace, c.id, n.kind, n.key, n.meta.ID)
 	var span []byte
 	if n.class() == ClassAccessGrant {
 		span = layout.Span(n.startsAt, n.endsAt)
@@ -54,12 +56,13 @@ func rowsTo(rows func(func(key, value []byte))) (out []row) {
 	return out[1:]
 }
 
-// resourcePointers returns the rows outside of the customer's range that find a resource by its key and by its resource id.
-func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
-	return []row{
-		{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
-		{layout.IDIndex(id), append(append(c[:len(c):len(c)], byte(kind)), key...)},
-	}
+// appendPointers appends the rows outside of the customer's range that find a resource by its key and by its resource id.
+func appendPointers(rows []row, workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
+	named := make([]byte, 0, len(c)+1+len(key))
+	return append(rows,
+		row{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
+		row{layout.IDIndex(id), append(append(append(named, c[:]...), byte(kind)), key...)},
+	)
 }
 
 // pointersTo returns the rows outside of a customer's range that point to a row in it. Most rows have none.
@@ -67,11 +70,11 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 	k := layout.Parse(e.Key)
 	switch k.Shape {
 	case layout.ShapeResource:
-		n, err := decodeHead(&customer{}, Ref{Kind(k.Kind), k.Key}, e.Value)
-		if err != nil {
+		var n node
+		if err := n.decodeHead("", Ref{Kind(k.Kind), k.Key}, e.Value); err != nil {
 			return nil, err
 		}
-		return resourcePointers(workspace, k.Customer, n.kind, n.key, n.meta.ID), nil
+		return appendPointers(make([]row, 0, 2), workspace, k.Customer, n.kind, n.key, n.meta.ID), nil
 	case layout.ShapePortal:
 		key, value := layout.PortalIndexEntry(k.Customer, k.ID)
 		return []row{{key, value}}, nil
@@ -116,26 +119,28 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 // present is the value of rows that have no content.
 var present = []byte{}
 
-// diff returns the writes that replace the rows of old with those of new. Either may be nil.
-func diff(c *customer, old, new *node) (puts []row, deletes [][]byte) {
-	if new == nil {
-		for _, r := range rowsOf(c, old) {
-			deletes = append(deletes, r.key)
+// appendDiff appends the writes that replace the rows of old with those of new. Either may be nil.
+func appendDiff(rows []row, c *customer, old, new *node) []row {
+	start := len(rows)
+	switch {
+	case old == nil:
+		return appendRows(rows, c, new)
+	case new == nil:
+		rows = appendRows(rows, c, old)
+		for i := range rows[start:] {
+			rows[start+i].value = nil
 		}
-		return nil, deletes
-	}
-	if old == nil {
-		return rowsOf(c, new), nil
+		return rows
 	}
 	before := lo.SliceToMap(rowsOf(c, old), func(r row) (string, []byte) { return string(r.key), r.value })
 	for _, r := range rowsOf(c, new) {
 		if value, ok := before[string(r.key)]; !ok || string(value) != string(r.value) {
-			puts = append(puts, r)
+			rows = append(rows, r)
 		}
 		delete(before, string(r.key))
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
-		deletes = append(deletes, []byte(key))
+		rows = append(rows, row{key: []byte(key)})
 	}
-	return puts, deletes
+	return rows
 }

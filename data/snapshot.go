@@ -74,14 +74,23 @@ func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	return decodeHeads(c, refs, records)
 }
 
+// nodesTogether is the greatest number of nodes in one allocation, which exists until none of them is used.
+const nodesTogether = 64
+
 // decodeHeads decodes the records of resources without their fields. A node is nil if its record is nil.
 func decodeHeads(c *customer, refs []Ref, records [][]byte) (out []*node, err error) {
 	out = make([]*node, len(refs))
+	var free []node // allocated together
 	for i, record := range records {
-		if record != nil {
-			if out[i], err = decodeHead(c, refs[i], record); err != nil {
-				return nil, err
-			}
+		if record == nil {
+			continue
+		}
+		if len(free) == 0 {
+			free = make([]node, min(len(records)-i, nodesTogether))
+		}
+		out[i], free = &free[0], free[1:]
+		if err := out[i].decodeHead(c.key, refs[i], record); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
