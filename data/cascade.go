@@ -66,8 +66,17 @@ type cascader struct {
 
 // affected is a resource that is deleted or that loses a reference.
 type affected struct {
-	old, new *node // new is nil if the resource is deleted
-	because  *Ref  // the deleted resource that caused the deletion, or nil
+	old     *node
+	new     *node // nil if the resource is deleted, and old until it loses a reference
+	because *Ref  // the deleted resource that caused the deletion, or nil
+}
+
+// dropReference removes a reference from the resource; see [node.dropReference].
+func (t *affected) dropReference(to Ref, inPortal bool) {
+	if t.new == t.old {
+		t.new = t.old.clone()
+	}
+	t.new.dropReference(to, inPortal)
 }
 
 func newCascader(s *Snapshot, c *customer, devices devicerow.Counts, portal bool, charge func(int) error) *cascader {
@@ -105,7 +114,7 @@ func (cas *cascader) delete(ctx context.Context, nodes []*node) error {
 func (cas *cascader) entry(n *node) *affected {
 	t := cas.affected[n.ref()]
 	if t == nil {
-		t = &affected{old: n, new: n.clone()}
+		t = &affected{old: n, new: n}
 		cas.affected[n.ref()] = t
 		cas.order = append(cas.order, t)
 	}
@@ -114,11 +123,6 @@ func (cas *cascader) entry(n *node) *affected {
 
 // step applies the cascade to the referrers of deleted resources. It returns the referrers that it deletes.
 func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
-	type edge struct {
-		from referrer
-		to   Ref
-	}
-	var edges []edge
 	var load []Ref
 	loading := map[Ref]bool{}
 	to := make([]Ref, len(wave))
@@ -131,7 +135,6 @@ func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 	}
 	for _, to := range to {
 		for _, from := range referrers[byClass(to)] {
-			edges = append(edges, edge{from, to})
 			if from.isResource() && cas.affected[from.Ref] == nil && !loading[from.Ref] {
 				loading[from.Ref] = true
 				load = append(load, from.Ref)
@@ -152,36 +155,49 @@ func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 		cas.entry(n)
 	}
 	var deleted []*node
-	for _, e := range edges {
-		effect := effectOf(e.to.Kind, e.from)
-		if effect == revokePortal {
-			revoked, err := e.from.revocation(cas.c, e.to)
+	for _, to := range to {
+		for _, from := range referrers[byClass(to)] {
+			t, err := cas.lose(from, to)
 			if err != nil {
 				return nil, err
 			}
-			cas.revoked = append(cas.revoked, revoked)
-			continue
-		}
-		if err := cas.devices.refers(e.from, e.to); err != nil {
-			return nil, err
-		}
-		if effect == unmapDevice || effect == endCode || effect == forgetPIN {
-			continue
-		}
-		t := cas.affected[e.from.Ref]
-		if t.new == nil {
-			continue
-		}
-		if effect != deleteReferrer {
-			t.new.dropReference(e.to, cas.portal)
-			cas.detached = append(cas.detached, Detached{CustomerKey: cas.c.key, From: e.from.Ref, To: e.to})
-		}
-		if effect == deleteReferrer || effect == deleteWithLastSpace && len(t.new.spaces) == 0 {
-			t.new, t.because = nil, &e.to
-			deleted = append(deleted, t.old)
+			if t != nil && t.new == nil {
+				t.because = &to
+				deleted = append(deleted, t.old)
+			}
 		}
 	}
 	return deleted, nil
+}
+
+// lose applies the cascade to one referrer of a deleted resource. It returns the entry of the referrer if the reference changed or
+// deleted a resource, and nil otherwise.
+func (cas *cascader) lose(from referrer, to Ref) (*affected, error) {
+	effect := effectOf(to.Kind, from)
+	if effect == revokePortal {
+		revoked, err := from.revocation(cas.c, to)
+		cas.revoked = append(cas.revoked, revoked)
+		return nil, err
+	}
+	if err := cas.devices.refers(from, to); err != nil || effect == unmapDevice || effect == endCode || effect == forgetPIN {
+		return nil, err
+	}
+	t := cas.affected[from.Ref]
+	switch {
+	case t.new == nil:
+		return nil, nil
+	case effect == deleteReferrer, effect == deleteWithLastSpace && !t.new.hasOtherSpace(to):
+		t.new = nil
+	default:
+		t.dropReference(to, cas.portal)
+		cas.detached = append(cas.detached, Detached{CustomerKey: cas.c.key, From: from.Ref, To: to})
+	}
+	return t, nil
+}
+
+// hasOtherSpace reports whether n refers to a space other than ref.
+func (n *node) hasOtherSpace(ref Ref) bool {
+	return slices.ContainsFunc(n.spaces, func(r Ref) bool { return r.Key != ref.Key })
 }
 
 // isResource reports whether the referrer is a resource.
@@ -242,6 +258,7 @@ func (n *node) finishDetached(ch *changes, old *node) {
 
 // finish adds the planned effects to the changes of the customer and to the report.
 func (cas *cascader) finish(ch *changes, report *DeleteReport) {
+	ch.edits, report.Deleted = slices.Grow(ch.edits, len(cas.order)), slices.Grow(report.Deleted, len(cas.order))
 	for _, t := range cas.order {
 		if t.new == nil {
 			report.add(t.old, t.because)

@@ -251,11 +251,11 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer, deviceCounts [
 		if err != nil {
 			return err
 		}
-		n, err := decodeHead(c, Ref{Kind(k.Kind), k.Key}, e.Value)
-		if err != nil {
+		var n node
+		if err := n.decodeHead(c.key, Ref{Kind(k.Kind), k.Key}, e.Value); err != nil {
 			return err
 		}
-		p.report.add(n, nil)
+		p.report.add(&n, nil)
 	}
 	ch.deleted.resources = p.report.Deleted[first:]
 	return p.planCustomerDevices(ctx, ch, deviceCounts)

@@ -80,9 +80,11 @@ func (dc *deviceCascade) refers(from referrer, to Ref) error {
 		if to.Kind.Class() == ClassUserIdentity {
 			reason = devicerow.ReasonStaffDeleted
 		}
-		dc.ended[code] = codeEnd{reason, &to}
+		because := to // a copy, so that to is not allocated for other referrers
+		dc.ended[code] = codeEnd{reason, &because}
 	case from.relation == pinOf:
 		dc.pins = append(dc.pins, devicerow.PIN{Customer: dc.c.id, Subject: devicerow.Subject{Class: byte(to.Kind.Class()), Key: to.Key}})
+	case dc.counts.Devices == 0: // plan does nothing
 	case from.relation == atSpace:
 		dc.subjects[byClass(from.Ref)] = to
 	case from.relation == inSite:

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -107,7 +108,7 @@ const spanClass = 3
 // keyParser parses the bytes after the letter of a table or of a type of row.
 type keyParser func(d *Decoder, k *Key)
 
-var tables = map[byte]keyParser{
+var tables = [256]keyParser{
 	tableFormat: func(_ *Decoder, k *Key) { k.Shape = ShapeFormat },
 	tableCustomerKey: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Key = ShapeCustomerIndex, d.UUID(), d.Rest()
@@ -156,7 +157,7 @@ var tables = map[byte]keyParser{
 	},
 }
 
-var customerRows = map[byte]keyParser{
+var customerRows = [256]keyParser{
 	rowCustomer: func(_ *Decoder, k *Key) { k.Shape = ShapeCustomer },
 	rowResource: func(d *Decoder, k *Key) { k.Shape, k.Kind, k.Key = ShapeResource, d.Byte(), d.Rest() },
 	rowEdge: func(d *Decoder, k *Key) {
@@ -217,20 +218,30 @@ var customerRows = map[byte]keyParser{
 // Parse parses a key. A key that begins with a lower-case letter is ShapeHost. Any other key that does not belong to the
 // library is ShapeUnknown, with its customer if it is in the range of one.
 func Parse(key []byte) Key {
-	d := NewDecoder(key)
-	letter := d.Byte()
-	if letter >= 'a' && letter <= 'z' {
+	if len(key) > 0 && key[0] >= 'a' && key[0] <= 'z' {
 		return Key{Shape: ShapeHost}
 	}
-	var k Key
-	if read := tables[letter]; read != nil {
-		read(d, &k)
+	p := parsing.Get().(*parser)
+	p.Decoder = *NewDecoder(key)
+	if read := tables[p.Byte()]; read != nil {
+		read(&p.Decoder, &p.key)
 	}
-	if d.Done() != nil || k.Shape == "" {
+	k, err := p.key, p.Done()
+	*p = parser{}
+	parsing.Put(p)
+	if err != nil || k.Shape == "" {
 		return Key{Shape: ShapeUnknown, Customer: k.Customer}
 	}
 	return k
 }
+
+// parser is the state of Parse. It is used again, because a scan parses many keys.
+type parser struct {
+	Decoder
+	key Key
+}
+
+var parsing = sync.Pool{New: func() any { return new(parser) }}
 
 // ParseAs parses the key of a row of one shape. It returns an error that matches [storage.ErrCorrupt] for any other key.
 func ParseAs(shape Shape, key []byte) (Key, error) {
