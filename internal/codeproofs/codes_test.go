@@ -36,6 +36,7 @@ func checkService(t *testing.T, seed uint64, steps []Step, onlyRecords bool) {
 	if f == nil {
 		return
 	}
+	t.Log(f) // because it may take long to shrink the schedule
 	until := time.Now().Add(shrinkTime)
 	steps = shrink(steps, 1000, func(s []Step) *failure {
 		if time.Now().After(until) {
