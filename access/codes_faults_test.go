@@ -304,6 +304,24 @@ func TestCodes_ClockSet_LocksFollow(t *testing.T) {
 	})
 }
 
+// TestCodes_EndedWhileTheClockWasWrong_AreRemovedAtOnce corrects the clock before anything else reads it.
+func TestCodes_EndedWhileTheClockWasWrong_AreRemovedAtOnce(t *testing.T) {
+	t.Parallel()
+	clock := &shiftedClock{}
+	simulateCodesAt(t, clock.now, []device.Device{codeLock("l1", "Room 101", 3)}, func(t *testing.T, h *hotel) {
+		h.mapTo("l1", "101")
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		passes(settle)
+		require.Len(t, h.pins("l1"), 1)
+		clock.shift.Store(int64(10 * time.Hour))
+		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "r1")}))
+		clock.shift.Store(0)
+		passes(settle)
+		require.Empty(t, h.pins("l1"))
+	})
+}
+
 // TestCodes_WrittenAfterTheBackup_ArePossiblyOurs restores a store to a state before a code was written.
 func TestCodes_WrittenAfterTheBackup_ArePossiblyOurs(t *testing.T) {
 	t.Parallel()

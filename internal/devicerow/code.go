@@ -69,9 +69,12 @@ func (r *Removal) DeviceID() uuid.UUID { return layout.DeviceID(r.AccountID, r.D
 func (c *Code) Removal(d *Device, reason Reason, at time.Time) *Removal {
 	return &Removal{
 		AccountID: d.AccountID, CodeID: c.ID, DeviceExternalID: d.ExternalID, Slot: c.Slot, SealedPIN: c.SealedPIN,
-		Reason: reason, SubjectClass: c.Subject.Class, At: at, DueAt: at, Details: c.Details,
+		Reason: reason, SubjectClass: c.Subject.Class, At: at, DueAt: atOnce, Details: c.Details,
 	}
 }
+
+// atOnce is a time that has come whatever the clock shows: the clock may be wrong when the access ends, and be corrected later.
+var atOnce = time.Unix(0, 0).UTC()
 
 // Encode returns the value of the row of [layout.Code].
 func (c *Code) Encode() []byte {
