@@ -83,6 +83,7 @@
 //	expect.go     events that commands cause
 //	planner.go    planning access codes after changes
 //	plan_codes.go the codes of access grants and staff members
+//	plan_subject.go what is known about one of them
 //	plan_pin.go   their PINs
 //	reissue.go    another PIN on request
 //	doors.go      the locks that an access grant opens, and when

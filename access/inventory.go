@@ -139,7 +139,7 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 		now := s.h.s.now()
 		rows := make([]devicedata.Device, len(devices))
 		var added []Activity
-		var changed []uuid.UUID // mapped locks whose rules for codes have changed
+		var changed []uuid.UUID // locks whose rules for codes have changed
 		for i, d := range devices {
 			details, isNew := detailsOf(d), true
 			if before[i] != nil {
@@ -148,7 +148,7 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 					return err
 				}
 				details.Settings, details.Unmanaged, isNew = old.Settings, old.Unmanaged, !old.MissingSince.IsZero()
-				if len(before[i].Mappings) > 0 && !reflect.DeepEqual(old.Codes, details.Codes) {
+				if !reflect.DeepEqual(old.Codes, details.Codes) {
 					changed = append(changed, ids[i])
 				}
 			}

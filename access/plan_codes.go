@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
@@ -81,18 +82,6 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 	return p.write(ctx)
 }
 
-// subjectPlan is an access grant or a staff member whose codes are planned.
-type subjectPlan struct {
-	subject   devicedata.Subject
-	spaces    []data.Ref
-	wanted    bool // by the rules
-	starts    time.Time
-	ends      time.Time
-	preferred string
-	user      data.Ref // the guest
-	known     bool     // it has codes
-}
-
 // plannedLock is a lock with access codes.
 type plannedLock struct {
 	row     *devicedata.Device
@@ -121,29 +110,23 @@ type codePlan struct {
 	runs             []AutomationRun
 }
 
-// subject returns an access grant or a staff member with its window. It reports false for another resource.
-func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
-	switch r := resource.(type) {
-	case data.AccessGrant:
-		sp = subjectPlan{
-			subject: devicedata.GrantSubject(r.Key), spaces: r.Spaces, wanted: p.rules.grantCodes, preferred: r.PreferredCode, user: r.User,
-		}
-		sp.starts, sp.ends = p.rules.window(r)
-		return sp, true
-	case data.UserIdentity:
-		return subjectPlan{subject: devicedata.StaffSubject(r.Key), spaces: r.Spaces, wanted: p.rules.staffCodes}, r.Kind == data.KindStaffMember
-	}
-	return sp, false
-}
-
-func (sp *subjectPlan) over(now time.Time) bool { return !sp.ends.IsZero() && !now.Before(sp.ends) }
-
-// readLocks reads the locks of the spaces of the subjects, and the shared entrances of the customer.
+// readLocks reads the locks of the spaces of the subjects, those that they name, and the shared entrances of the customer.
 func (p *codePlan) readLocks(ctx context.Context, planned []subjectPlan) error {
 	spaces := map[string]bool{}
+	var named []uuid.UUID
 	for _, sp := range planned {
 		for _, ref := range sp.spaces {
 			spaces[ref.Key] = true
+		}
+		named = append(named, sp.devices...)
+	}
+	found, err := devicedata.DevicesByID(ctx, p.tx.Snapshot, p.customer, lo.Uniq(named)...)
+	if err != nil {
+		return err
+	}
+	for _, d := range found {
+		if d != nil {
+			p.addLock(d)
 		}
 	}
 	for key := range spaces {
@@ -176,11 +159,11 @@ func (p *codePlan) readLocks(ctx context.Context, planned []subjectPlan) error {
 	for i, key := range order {
 		refs[i] = data.Ref{Kind: data.KindSpace, Key: key}
 	}
-	found, err := p.tx.Resources(ctx, p.tx.Customer.Key, refs)
+	resources, err := p.tx.Resources(ctx, p.tx.Customer.Key, refs)
 	if err != nil {
 		return err
 	}
-	for i, resource := range found {
+	for i, resource := range resources {
 		if space, ok := resource.(data.Space); ok && space.Kind == data.KindSite {
 			p.sites[order[i]] = space.Key
 		} else if ok {
@@ -209,9 +192,14 @@ func (p *codePlan) addLock(d *devicedata.Device) {
 	p.locks[d.ID] = lock
 }
 
-// reached returns the locks that a subject opens.
+// reached returns the locks that a subject opens: those that it names, those of its spaces, and the shared entrances of their sites.
 func (p *codePlan) reached(sp subjectPlan) []uuid.UUID {
 	ids := map[uuid.UUID]bool{}
+	for _, id := range sp.devices {
+		if p.locks[id] != nil {
+			ids[id] = true
+		}
+	}
 	for _, ref := range sp.spaces {
 		for _, id := range p.bySpace[ref.Key] {
 			ids[id] = true

@@ -250,6 +250,13 @@ func (s *Service) subjectsOf(ctx context.Context, snapshot *data.Snapshot, custo
 		}
 		found.add(refOf(code.Subject))
 	}
+	named, err := devicedata.GrantsOfDevice(ctx, snapshot, devicedata.IDOf(customer), id)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range named {
+		found.add(data.Ref{Kind: data.KindAccessGrant, Key: key})
+	}
 	for _, m := range devices[0].Mappings {
 		key := m.SpaceKey
 		if m.Shared {

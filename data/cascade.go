@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/internal/devicerow"
+	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -18,7 +19,7 @@ type effect uint8
 const (
 	deleteReferrer      effect = iota + 1
 	detachReferrer             // remove the reference
-	deleteWithLastSpace        // remove the reference, and delete the referrer if it refers to no other space
+	deleteWithLastSpace        // remove the reference, and delete the referrer if it refers to no other space and to no device
 	revokePortal
 	unmapDevice // remove the mapping, and schedule the removal of the codes whose subjects no longer reach the device
 	endCode     // schedule the removal of the access code from its device
@@ -28,7 +29,7 @@ const (
 // cascade has the effect of a delete for each relation to the deleted resource. The first matching row applies. A deleted
 // customer needs no row, because everything that it owns is deleted with it. The landing page of a portal needs no row,
 // because the portal falls back to its start page. A deleted device or account is not a resource and needs no row: see
-// deviceCascade and revokeDeviceLinks.
+// deviceCascade, dropDevices and revokeDeviceLinks.
 var cascade = []struct {
 	deleted  kindSet
 	relation relation
@@ -186,7 +187,7 @@ func (cas *cascader) lose(from referrer, to Ref) (*affected, error) {
 	switch {
 	case t.new == nil:
 		return nil, nil
-	case effect == deleteReferrer, effect == deleteWithLastSpace && !t.new.hasOtherSpace(to):
+	case effect == deleteReferrer, effect == deleteWithLastSpace && !t.new.hasOtherSpace(to) && len(t.new.devices) == 0:
 		t.new = nil
 	default:
 		t.dropReference(to, cas.portal)
@@ -234,6 +235,55 @@ func (n *node) dropReference(to Ref, inPortal bool) {
 		n.parentSite = ""
 	}
 	n.spaces = slices.DeleteFunc(n.spaces, func(r Ref) bool { return r.Key == to.Key })
+}
+
+// dropDevices removes devices from the access grants that name them, and deletes the grants that open nothing else, like a deleted space.
+func (cas *cascader) dropDevices(ctx context.Context, ids []uuid.UUID) error {
+	prefixes := make([][]byte, len(ids))
+	for i, id := range ids {
+		prefixes[i] = layout.GrantedDevicesPrefix(cas.c.id, id)
+	}
+	var grants []Ref
+	seen := map[Ref]bool{}
+	for key, err := range cas.s.scanPrefixes(ctx, prefixes) {
+		if err != nil {
+			return err
+		}
+		k, err := layout.ParseAs(layout.ShapeEdge, key)
+		if err != nil {
+			return err
+		}
+		if ref := (Ref{Kind(k.ReferrerKind), k.ReferrerKey}); ref.Kind.valid() && !seen[ref] {
+			seen[ref] = true
+			grants = append(grants, ref)
+		}
+	}
+	nodes, err := cas.s.nodes(ctx, cas.c, grants)
+	if err != nil || len(nodes) == 0 {
+		return err
+	}
+	var deleted []*node
+	for i, n := range nodes {
+		if n == nil {
+			return fmt.Errorf("%w: an edge from a %s that does not exist", storage.ErrCorrupt, grants[i].Kind)
+		}
+		t := cas.entry(n)
+		t.new = n.clone()
+		if t.new.dropDevices(ids); len(t.new.spaces)+len(t.new.devices) == 0 {
+			deleted = append(deleted, n)
+		}
+	}
+	return cas.delete(ctx, deleted)
+}
+
+// dropDevices removes devices from n, and from the host's values.
+func (n *node) dropDevices(ids []uuid.UUID) {
+	if n.host != nil {
+		host := n.host.clone()
+		host.dropDevices(ids)
+		defer n.setHostView(host)
+	}
+	n.devices = slices.DeleteFunc(n.devices, func(id uuid.UUID) bool { return slices.Contains(ids, id) })
 }
 
 // cancellation returns the cancellation of a resource that a portal deletes.

@@ -325,7 +325,7 @@ func (dc *deviceCascade) decide(ctx context.Context, planned map[Ref]*node) erro
 	}
 	for key, end := range dc.suspects {
 		n := nodes[subjectRef(dc.codes[key].Subject)]
-		if n != nil && reaches(n, dc.after[key.Device], spaces) {
+		if n != nil && reaches(n, key.Device, dc.after[key.Device], spaces) {
 			delete(dc.codes, key)
 			continue
 		}
@@ -365,9 +365,12 @@ func (dc *deviceCascade) resources(ctx context.Context, planned map[Ref]*node, r
 	return out, nil
 }
 
-// reaches reports whether a subject opens a device with these mappings: it names a space to which the device is mapped, or a
-// space in the site of a space to which the device is mapped as a shared entrance. spaces has the spaces by class.
-func reaches(subject *node, mappings []devicerow.Mapping, spaces map[Ref]*node) bool {
+// reaches reports whether a subject opens a device with these mappings: it names the device, a space to which the device is mapped, or
+// a space in the site of a space to which the device is mapped as a shared entrance. spaces has the spaces by class.
+func reaches(subject *node, device uuid.UUID, mappings []devicerow.Mapping, spaces map[Ref]*node) bool {
+	if slices.Contains(subject.devices, device) {
+		return true
+	}
 	site := func(key string) string {
 		switch n := spaces[byClass(Ref{KindSpace, key})]; {
 		case n == nil:

@@ -190,13 +190,40 @@ func (tx CustomerTx) changeDevices(ctx context.Context, changes devicerow.Change
 	for code, reason := range changes.Codes {
 		dc.ended[code] = codeEnd{reason: reason}
 	}
-	if err := dc.plan(ctx, nil); err != nil {
-		return nil, err
+	granted, err := tx.dropGrantedDevices(ctx, dc, changes.Devices)
+	if err == nil && !granted {
+		if err = dc.plan(ctx, nil); err == nil {
+			err = writeRows(tx.Tx, dc.rows())
+		}
 	}
-	if err := writeRows(tx.Tx, dc.rows()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return dc.codeRemovals(), tx.revokeDeviceLinks(ctx, c, changes.Devices)
+}
+
+// dropGrantedDevices removes deleted devices from the access grants that name them, with the other effects of the deletion, and writes
+// all of it. It reports false, and writes nothing, if no grant names them.
+func (tx CustomerTx) dropGrantedDevices(ctx context.Context, dc *deviceCascade, ids []uuid.UUID) (bool, error) {
+	if len(ids) == 0 {
+		return false, nil
+	}
+	c, err := tx.customerByID(ctx, dc.c.id)
+	if err != nil {
+		return false, err
+	}
+	cas := newCascader(tx.Snapshot, c, dc.counts, false, func(int) error { return nil })
+	cas.devices = dc
+	if err := cas.dropDevices(ctx, ids); err != nil || len(cas.order) == 0 {
+		return false, err
+	}
+	ch := tx.newChanges(c, false)
+	cas.finish(ch, &DeleteReport{})
+	ch.prepare(nil)
+	if err := ch.write(tx.Tx); err != nil {
+		return false, err
+	}
+	return true, tx.w.appendFeed(ctx, tx.Tx, Actor{}, ch.feedEvents())
 }
 
 // revokeDeviceLinks revokes the portals that are deep links to deleted devices of the customer. It changes the version of the

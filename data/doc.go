@@ -37,7 +37,7 @@
 //
 // Input, from JSON to nodes:
 //
-//	node.go findings.go validate.go fields.go field_values.go field_metadata.go field_set.go merge_rules.go
+//	node.go findings.go validate.go fields.go field_values.go field_devices.go field_metadata.go field_set.go merge_rules.go
 //	customerdata.go customer_fields.go json_read.go json_write.go selection.go
 //
 // Rows in the store:

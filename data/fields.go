@@ -69,6 +69,7 @@ func buildFields() []field {
 		{"starts_at", 12, allGrants, timeField{func(n *node) *time.Time { return &n.startsAt }}},
 		{"ends_at", 13, allGrants, timeField{func(n *node) *time.Time { return &n.endsAt }}},
 		{"preferred_code", 14, allGrants, textField{at: func(n *node) *string { return &n.preferredCode }, rule: checkPreferredCode}},
+		{"device_ids", 15, allGrants, devicesField{}},
 	}
 	for i, alias := range userAliases {
 		out = append(out, field{alias.KeyField(), 20 + uint64(i), allGrants, userField{alias}})

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -22,6 +24,7 @@ type node struct {
 	metadata           CustomMetadata
 	user               Ref
 	spaces             []Ref // by alias, in the order of the table of kinds
+	devices            []uuid.UUID
 	startsAt, endsAt   time.Time
 	preferredCode      string
 
@@ -55,7 +58,7 @@ func (u UserIdentity) node() *node {
 
 func (g AccessGrant) node() *node {
 	return &node{
-		kind: g.Kind, key: g.Key, name: g.Name, user: g.User, spaces: byAlias(g.Spaces),
+		kind: g.Kind, key: g.Key, name: g.Name, user: g.User, spaces: byAlias(g.Spaces), devices: g.Devices,
 		startsAt: utcMicro(g.StartsAt), endsAt: utcMicro(g.EndsAt), preferredCode: g.PreferredCode,
 		metadata: g.CustomMetadata, clear: g.Clear, notes: g.notes, meta: g.Meta,
 	}
@@ -78,7 +81,7 @@ func (n *node) userIdentity() UserIdentity {
 
 func (n *node) accessGrant() AccessGrant {
 	return AccessGrant{
-		Kind: n.kind, Key: n.key, Name: n.name, User: n.user, Spaces: n.spaces,
+		Kind: n.kind, Key: n.key, Name: n.name, User: n.user, Spaces: n.spaces, Devices: n.devices,
 		StartsAt: n.startsAt, EndsAt: n.endsAt, PreferredCode: n.preferredCode,
 		CustomMetadata: n.metadata, Clear: n.clear, notes: n.notes, Meta: n.meta,
 	}
@@ -97,7 +100,7 @@ func (n *node) public() Resource {
 // clone returns a copy of n that merge can change without changing n.
 func (n *node) clone() *node {
 	c := *n
-	c.spaces = slices.Clone(n.spaces)
+	c.spaces, c.devices = slices.Clone(n.spaces), slices.Clone(n.devices)
 	c.clear, c.notes, c.stored = nil, nil, nil
 	return &c
 }

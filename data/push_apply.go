@@ -94,7 +94,7 @@ func mergeItems(ch *changes, g *checkedPush, l *lookups, st *pushState, o PushOp
 // warnNoSpaces adds a warning for an access grant without a space. A push reports it for each access grant in its data,
 // also for one that it does not change.
 func warnNoSpaces(n *node, report reporter) {
-	if n.class() == ClassAccessGrant && len(n.spaces) == 0 {
+	if n.class() == ClassAccessGrant && len(n.spaces)+len(n.devices) == 0 {
 		report("", validation.RuleNoSpaces, "names no space, so it gives access to nothing; set one of the fields for spaces")
 	}
 }

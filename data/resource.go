@@ -142,6 +142,11 @@ type AccessGrant struct {
 	// an access grant without spaces, which gives no access.
 	Spaces []Ref
 
+	// Devices are the ids of devices that the user identity gets access to in addition to those of the spaces, see package access. A push
+	// replaces the list, or empties it if Clear names "device_ids". An id that is not that of a device of the customer gives no access. If a
+	// device is deleted, its id is removed, and an access grant without another device and without a space is deleted.
+	Devices []uuid.UUID
+
 	StartsAt       time.Time      // UTC, whole microseconds; zero means no start
 	EndsAt         time.Time      // UTC, whole microseconds, after StartsAt; zero means no end
 	PreferredCode  string         // 4 to 9 digits; a push warns about any other value

@@ -42,6 +42,9 @@ func appendRows(rows []row, c *customer, n *node) []row {
 			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), present,
 		})
 	})
+	for _, id := range n.devices {
+		rows = append(rows, row{layout.GrantedDeviceEdge(c.id, id, byte(n.kind), span, n.key), present})
+	}
 	return rows
 }
 

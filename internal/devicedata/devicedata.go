@@ -13,8 +13,8 @@
 // the error also matches [ErrNotFound]. Names of fields in paths are those of the structs, in the style of the API, such as
 // "codes[2].device_id".
 //
-// The subject of a code, an access grant or a staff member, reaches a device if it names a space to which the device is mapped,
-// or a space in the site of a space to which the device is mapped as a shared entrance.
+// The subject of a code, an access grant or a staff member, reaches a device if it names the device, a space to which the device is
+// mapped, or a space in the site of a space to which the device is mapped as a shared entrance.
 //
 // # Removals
 //

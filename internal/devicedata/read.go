@@ -233,6 +233,23 @@ func CodesOfSubjects(ctx context.Context, s *data.Snapshot, c CustomerID, subjec
 	return codes, err
 }
 
+// GrantsOfDevice returns the keys of the access grants of the customer that name a device.
+func GrantsOfDevice(ctx context.Context, s *data.Snapshot, c CustomerID, id uuid.UUID) (keys []string, err error) {
+	for row, err := range scanPrefixes(s, ctx, [][]byte{layout.GrantedDevicesPrefix(c, id)}) {
+		if err != nil {
+			return nil, err
+		}
+		k, err := layout.ParseAs(layout.ShapeEdge, row)
+		if err != nil {
+			return nil, err
+		}
+		if data.Kind(k.ReferrerKind).Class() == data.ClassAccessGrant {
+			keys = append(keys, k.ReferrerKey)
+		}
+	}
+	return keys, nil
+}
+
 // CodesByKey reads access codes of the customer in one call. A code is nil if it does not exist.
 func CodesByKey(ctx context.Context, s *data.Snapshot, c CustomerID, keys ...CodeKey) ([]*Code, error) {
 	return devicerow.ReadCodes(ctx, s.Reader(), c, keys)

@@ -76,6 +76,16 @@ func DeviceLinkEdge(c CustomerID, device, portal uuid.UUID) []byte {
 	return append(DeviceLinkEdgesPrefix(c, device), portal[:]...)
 }
 
+// GrantedDevicesPrefix returns the prefix of the edges to a device from portals, and from access grants that name the device.
+func GrantedDevicesPrefix(c CustomerID, device uuid.UUID) []byte {
+	return EdgesPrefix(c, classDevice, device.String())
+}
+
+// GrantedDeviceEdge returns the key of the edge from an access grant to a device that it names.
+func GrantedDeviceEdge(c CustomerID, device uuid.UUID, referrer byte, span []byte, referrerKey string) []byte {
+	return Edge(c, classDevice, device.String(), referrer, span, referrerKey)
+}
+
 // LinkedDevice returns the id of the device of an edge that [DeviceLinkEdge] returned. It reports false for an edge to a resource.
 func (k Key) LinkedDevice() (device uuid.UUID, is bool, err error) {
 	if k.Class != classDevice {

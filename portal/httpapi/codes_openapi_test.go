@@ -57,6 +57,31 @@ func (f *fixture) callCodeOperations(t testing.TB, do func(method, path string, 
 		call("/seam/customer/v1/customers/automations/get", "customer_key", customer)
 		call("/seam/customer/v1/automation_runs/list", "customer_key", customer)
 	}
+	methods := []m{{"mode": "code", "code": "8264"}}
+	made := do("POST", "/access_grants/create", m{
+		"customer_key": customer, "access_grant_key": "made", "user_identity": m{"full_name": "Nia", "email_address": "nia@example.com", "phone_number": nil},
+		"space_ids": []string{f.spaceID(t, "room-101")}, "space_keys": []string{"pool"}, "device_ids": []string{ids.lock}, "acs_entrance_ids": []string{},
+		"name": "Nia", "starts_at": "2025-06-16T15:00:00Z", "ends_at": "2025-06-18T10:00:00Z", "requested_access_methods": methods,
+	})
+	grant := made.at("access_grant", "access_grant_id").(string)
+	do("PATCH", "/access_grants/update", m{"access_grant_id": grant, "ends_at": "2025-06-19T10:00:00Z", "name": nil})
+	do("POST", "/access_grants/update", m{"access_grant_key": "made", "ends_at": nil, "starts_at": "2025-06-16T16:00:00Z"})
+	do("DELETE", "/access_grants/delete", nil, "access_grant_id="+grant)
+	again := do("POST", "/access_grants/create", m{
+		"customer_key": customer, "reservation_key": "made-reservation", "user_identity_id": made.at("access_grant", "user_identity_id"),
+		"location_ids": []string{f.spaceID(t, "room-101")}, "requested_access_methods": []m{{"mode": "code"}}, "ends_at": nil,
+	})
+	do("POST", "/access_grants/delete", m{"access_grant_id": again.at("access_grant", "access_grant_id")})
+	for _, method := range []string{"PATCH", "POST", "PUT"} {
+		own := do("POST", "/access_codes/create", m{"device_id": ids.lock, "code": "7351", "name": "Cleaner", "starts_at": "2025-06-16T15:00:00Z", "ends_at": "2025-06-18T10:00:00Z"})
+		of := own.at("access_code", "access_code_id").(string)
+		do(method, "/access_codes/update", m{"access_code_id": of, "code": "7352", "name": "Cleaners", "type": "ongoing", "is_managed": true})
+		if method == "PUT" {
+			do("DELETE", "/access_codes/delete", nil, "access_code_id="+of, "device_id="+ids.lock)
+		} else {
+			do("POST", "/access_codes/delete", m{"access_code_id": of})
+		}
+	}
 	rules := m{
 		"access_rules": m{
 			"reservation_created": m{"rule": "reservation_created", "config": m{
@@ -95,6 +120,17 @@ func (f *fixture) codeValues(t testing.TB, customer, path string) map[string]any
 	if path == "/seam/customer/v1/automation_runs/list" {
 		return m{"partner_resource_id": nil, "created_before": nil}
 	}
+	switch path {
+	case "/access_grants/create":
+		return m{
+			"access_grant_key": "made", "reservation_key": nil, "user_identity_id": nil, "device_ids": nil, "space_keys": []string{"pool"}, "location": nil, "location_ids": nil,
+			"starts_at": nil, "ends_at": nil, "mode": "code", "code": "8264", "customization_profile_id": nil, "full_name": "Nia",
+		}
+	case "/access_grants/update":
+		return m{"starts_at": nil, "ends_at": nil, "access_grant_id": nil}
+	case "/access_grants/delete":
+		return m{"access_grant_id": f.post(t, "/access_grants/get", `{"access_grant_key": "reservation-1"}`).at("access_grant", "access_grant_id")}
+	}
 	if !strings.HasPrefix(path, "/access_codes/") && !strings.HasPrefix(path, "/access_methods/") {
 		return nil
 	}
@@ -107,6 +143,15 @@ func (f *fixture) codeValues(t testing.TB, customer, path string) map[string]any
 	switch path {
 	case "/access_codes/get":
 		values["device_id"] = nil
+	case "/access_codes/create":
+		for _, name := range []string{"starts_at", "ends_at", "common_code_key", "max_time_rounding", "preferred_code_length"} {
+			values[name] = nil
+		}
+		values["attempt_for_offline_device"], values["code"] = true, "7351"
+	case "/access_codes/update", "/access_codes/delete":
+		made := f.post(t, "/access_codes/create", m{"device_id": ids.lock})
+		values["access_code_id"], values["attempt_for_offline_device"], values["is_managed"] = made.at("access_code", "access_code_id"), true, true
+		values["starts_at"], values["ends_at"] = nil, nil
 	case "/access_codes/list":
 		values["access_code_ids"], values["access_grant_key"] = nil, nil
 	}

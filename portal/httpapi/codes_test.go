@@ -15,14 +15,14 @@ func codeHotel(t *testing.T) (f *fixture, ids devices, code document) {
 	f, ids = deviceHotel(t)
 	f.post(t, "/spaces/add_devices", members{"space_id": f.spaceID(t, "101"), "device_ids": []string{ids.lock}})
 	f.post(t, "/customers/push_data", `{"customer_key": "hotel", "reservations": [{"reservation_key": "r1", "name": "Ada", "room_keys": ["101"],
-		"starts_at": "2025-06-16T14:00:00Z", "ends_at": "2025-06-18T10:00:00Z", "preferred_code": "4711"}]}`)
+		"starts_at": "2025-06-16T14:00:00Z", "ends_at": "2025-06-18T10:00:00Z", "preferred_code": "471186"}]}`)
 	return f, ids, f.code(t, "r1", "set")
 }
 
 func TestAccessCodes_OfReservation_AreFoundAndListed(t *testing.T) {
 	t.Parallel()
 	f, ids, code := codeHotel(t)
-	require.Equal(t, "4711", code.at("code"))
+	require.Equal(t, "471186", code.at("code"))
 	require.Equal(t, "Ada", code.at("name"))
 	require.Equal(t, "time_bound", code.at("type"))
 	require.Equal(t, "2025-06-18T10:00:00.000000Z", code.at("ends_at"))
@@ -30,9 +30,9 @@ func TestAccessCodes_OfReservation_AreFoundAndListed(t *testing.T) {
 	require.Empty(t, code.at("pending_mutations"))
 	id := code.at("access_code_id").(string)
 	require.Equal(t, map[string]any(code), f.post(t, "/access_codes/get", members{"access_code_id": id}).at("access_code"))
-	require.Equal(t, map[string]any(code), f.post(t, "/access_codes/get", members{"device_id": ids.lock, "code": "4711"}).at("access_code"))
-	f.expectError(t, http.StatusNotFound, "access_code_not_found", http.MethodGet, "/access_codes/get?code=4712&device_id="+ids.lock, "")
-	f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodGet, "/access_codes/get?code=4711", "")
+	require.Equal(t, map[string]any(code), f.post(t, "/access_codes/get", members{"device_id": ids.lock, "code": "471186"}).at("access_code"))
+	f.expectError(t, http.StatusNotFound, "access_code_not_found", http.MethodGet, "/access_codes/get?code=471187&device_id="+ids.lock, "")
+	f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodGet, "/access_codes/get?code=471186", "")
 
 	grant := f.post(t, "/access_grants/get", `{"access_grant_key": "r1"}`)
 	method := grant.at("access_grant", "access_method_ids").([]any)[0].(string)
@@ -49,7 +49,7 @@ func TestAccessCodes_OfReservation_AreFoundAndListed(t *testing.T) {
 		"device_id=" + ids.lock: 1, "device_id=" + ids.offline: 0, "device_id=" + other: 0, "access_code_ids=" + id + "&access_code_ids=" + other: 1,
 		"access_grant_key=r1": 1, "access_grant_key=r2": 0, "access_grant_id=" + grant.at("access_grant", "access_grant_id").(string): 1,
 		"access_method_id=" + method: 1, "access_method_id=" + other: 0, "customer_key=hotel": 1, "customer_key=other": 0, "customer_key=nobody": 0,
-		"customer_key=other&device_id=" + ids.lock: 0, "customer_key=hotel&search=4711": 1, "customer_key=hotel&search=x": 0,
+		"customer_key=other&device_id=" + ids.lock: 0, "customer_key=hotel&search=471186": 1, "customer_key=hotel&search=x": 0,
 		"customer_key=hotel&user_identifier_key=x": 0, "access_grant_key=r1&device_id=" + ids.offline: 0,
 	} {
 		require.Equal(t, want, count("/access_codes/list", "access_codes", query), query)
@@ -62,12 +62,12 @@ func TestAccessCodes_OfReservation_AreFoundAndListed(t *testing.T) {
 		require.Equal(t, want, count("/access_methods/list", "access_methods", query), query)
 	}
 	found := f.post(t, "/access_methods/get", members{"access_method_id": method})
-	require.Equal(t, "4711", found.at("access_method", "code"))
+	require.Equal(t, "471186", found.at("access_method", "code"))
 	require.Equal(t, true, found.at("access_method", "is_issued"))
 	f.expectError(t, http.StatusNotFound, "access_method_not_found", http.MethodGet, "/access_methods/get?access_method_id="+other, "")
 
 	pin := f.post(t, "/access_codes/generate_code", members{"device_id": ids.lock}).at("generated_code", "code").(string)
-	require.NotEqual(t, "4711", pin)
+	require.NotEqual(t, "471186", pin)
 	require.Regexp(t, `^\d{4,9}$`, pin)
 	f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, "/access_codes/generate_code", `{"device_id": "`+ids.thermostat+`"}`)
 }
@@ -130,21 +130,21 @@ func TestEvents_OfAccessCodes_HaveTheirFields(t *testing.T) {
 		return e
 	}
 	require.NotContains(t, map[string]any(await("access_code.created")), "code")
-	require.Equal(t, "4711", await("access_code.set_on_device").at("code"))
+	require.Equal(t, "471186", await("access_code.set_on_device").at("code"))
 	await("access_code.time_frame_changed")
-	f.post(t, "/customers/push_data", `{"customer_key": "hotel", "reservations": [{"reservation_key": "r1", "preferred_code": "8254"}]}`)
+	f.post(t, "/customers/push_data", `{"customer_key": "hotel", "reservations": [{"reservation_key": "r1", "preferred_code": "825431"}]}`)
 	changed := await("access_code.code_changed")
-	require.NotContains(t, changed, "4711")
-	require.NotContains(t, changed, "8254")
-	require.Eventually(t, func() bool { return f.code(t, "r1", "").at("code") == "8254" }, 10*time.Minute, time.Millisecond)
+	require.NotContains(t, changed, "471186")
+	require.NotContains(t, changed, "825431")
+	require.Eventually(t, func() bool { return f.code(t, "r1", "").at("code") == "825431" }, 10*time.Minute, time.Millisecond)
 	f.post(t, "/customers/delete_data", `{"reservation_keys": ["r1"]}`)
 	await("access_code.removed_from_device")
 	require.Empty(t, await("access_code.set_on_device").at("code"), "the code does not exist any more")
-	require.NotContains(t, f.log.String(), "4711")
+	require.NotContains(t, f.log.String(), "471186")
 	for key, value := range storeRows(t, f.store) {
 		if strings.Contains(key+value, "access_code.") {
-			require.NotContains(t, value, "4711")
-			require.NotContains(t, value, "8254")
+			require.NotContains(t, value, "471186")
+			require.NotContains(t, value, "825431")
 		}
 	}
 }

@@ -77,7 +77,7 @@ func mappedKeys(d access.Device) []string {
 	return lo.Map(d.Mappings, func(m access.Mapping, _ int) string { return m.SpaceKey })
 }
 
-// grantsOf restricts a query of access grants to those that open a device: that name a space to which it is mapped, or a space in the
+// grantsOf restricts a query of access grants to those that open a device: that name it, a space to which it is mapped, or a space in the
 // site of one where it is a shared entrance. It returns errNoMatch if there is no such device in the query. If id is zero, it changes
 // nothing.
 func (c *call) grantsOf(ctx context.Context, snap *data.Snapshot, id uuid.UUID, q *data.Query) error {
@@ -88,7 +88,7 @@ func (c *call) grantsOf(ctx context.Context, snap *data.Snapshot, id uuid.UUID, 
 		return errNoMatch
 	}
 	d, err := c.scope(q.CustomerKey).At(snap).Device(ctx, id)
-	if errors.Is(err, access.ErrDeviceNotFound) || errors.Is(err, data.ErrCustomerNotFound) || err == nil && len(d.Mappings) == 0 {
+	if errors.Is(err, access.ErrDeviceNotFound) || errors.Is(err, data.ErrCustomerNotFound) {
 		return errNoMatch
 	}
 	if err != nil {
@@ -123,6 +123,9 @@ func (c *call) grantsOf(ctx context.Context, snap *data.Snapshot, id uuid.UUID, 
 	}
 	q.CustomerKey = d.CustomerKey
 	q.Keep = func(r data.Resource) (bool, error) {
+		if slices.Contains(r.(data.AccessGrant).Devices, id) {
+			return true, nil
+		}
 		for _, ref := range r.(data.AccessGrant).Spaces {
 			if slices.Contains(keys, ref.Key) {
 				return true, nil

@@ -79,7 +79,7 @@ func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Reso
 			ids = append(ids, s.Meta.ID)
 		}
 	}
-	out["space_ids"], out["space_keys"] = ids, keys
+	out["space_ids"], out["space_keys"], out["device_ids"] = ids, keys, append([]uuid.UUID{}, g.Devices...)
 	methods := []jsonObject{}
 	if textrules.IsAccessCode(g.PreferredCode) {
 		methods = append(methods, requestedMethod(g))

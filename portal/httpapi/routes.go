@@ -18,6 +18,8 @@ var (
 	getPost    = []string{"GET", "POST"}
 	deletePost = []string{"DELETE", "POST"}
 	patchPost  = []string{"PATCH", "POST"}
+
+	patchPostPut = []string{"PATCH", "POST", "PUT"}
 )
 
 // routes returns the table of the API: first the operations that the official SDKs know, then the others.
@@ -65,6 +67,12 @@ func routes() []route {
 			summary: "Get an access grant by its id or its key"},
 		{path: "/access_grants/list", methods: getPost, endpoint: newEndpoint(listAccessGrants), response: page("access_grants", accessGrantSchema),
 			summary: "List access grants"},
+		{path: "/access_grants/create", methods: post, endpoint: newEndpoint(createGrant), response: single("access_grant", accessGrantSchema),
+			summary: "Create an access grant for spaces and devices"},
+		{path: "/access_grants/update", methods: patchPost, endpoint: newEndpoint(updateGrant),
+			summary: "Change the name and the times of an access grant; absent members do not change, and null clears a member"},
+		{path: "/access_grants/delete", methods: deletePost, endpoint: newEndpoint(deleteGrant), response: deleteResponse,
+			summary: "Delete an access grant, and schedule the removal of its access codes"},
 		{path: "/events/get", methods: getPost, endpoint: newEndpoint(getEvent), response: single("event", eventSchema),
 			summary: "Get an event by its id, or the newest event of a type or a device"},
 		{path: "/events/list", methods: getPost, endpoint: newEndpoint(listEvents), response: page("events", eventSchema),

@@ -4,6 +4,12 @@ package httpapi
 // serve them.
 func codeRoutes() []route {
 	return []route{
+		{path: "/access_codes/create", methods: post, endpoint: newEndpoint(createCode), response: createCodeResponse,
+			summary: "Create an access code of a lock, with an access grant of its own"},
+		{path: "/access_codes/update", methods: patchPostPut, endpoint: newEndpoint(updateCode), response: attemptResponse,
+			summary: "Change the PIN, the name and the times of an access code that access_codes/create created; null clears a time"},
+		{path: "/access_codes/delete", methods: deletePost, endpoint: newEndpoint(deleteCode), response: attemptResponse,
+			summary: "Delete an access code that access_codes/create created, and schedule its removal from the lock"},
 		{path: "/access_codes/get", methods: getPost, endpoint: newEndpoint(getCode), response: single("access_code", codeRef),
 			summary: "Get an access code by its id, or by its lock and its PIN"},
 		{path: "/access_codes/list", methods: getPost, endpoint: newEndpoint(listCodes), response: page("access_codes", codeRef),

@@ -84,6 +84,7 @@ func findingSchema() schema {
 var fieldSchemas = map[string]func() schema{
 	"name": textSchema, "email_address": textSchema, "phone_number": textSchema, "preferred_code": textSchema,
 	"starts_at": timeSchema, "ends_at": timeSchema,
+	"device_ids": func() schema { return arrayOf(idSchema()) },
 	"duration_minutes": func() schema {
 		return schema{"type": "integer", "minimum": 0, "exclusiveMinimum": true}
 	},

@@ -55,6 +55,10 @@ func codeSchema() schema {
 	return allRequired(members, "access_grant_id", "access_method_id")
 }
 
+func createCodeResponse() map[string]schema {
+	return map[string]schema{"access_code": codeRef(), "action_attempt": attemptRef()}
+}
+
 func generatedCodeResponse() map[string]schema {
 	return map[string]schema{"generated_code": codeRef()}
 }

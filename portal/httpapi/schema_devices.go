@@ -126,7 +126,8 @@ func accountSchema() schema {
 
 func attemptSchema() schema {
 	return allRequired(map[string]schema{
-		"action_attempt_id": idSchema(), "action_type": enumOf("LOCK_DOOR", "UNLOCK_DOOR", "SET_HVAC_MODE", "SET_FAN_MODE", "ACTIVATE_CLIMATE_PRESET"),
+		"action_attempt_id": idSchema(), "action_type": enumOf("LOCK_DOOR", "UNLOCK_DOOR", "SET_HVAC_MODE", "SET_FAN_MODE", "ACTIVATE_CLIMATE_PRESET",
+			"CREATE_ACCESS_CODE", "UPDATE_ACCESS_CODE", "DELETE_ACCESS_CODE"),
 		"status": enumOf(access.AttemptPending, access.AttemptSuccess, access.AttemptError),
 		"result": nullable(allRequired(map[string]schema{"was_confirmed_by_device": boolSchema()})),
 		"error": nullable(allRequired(map[string]schema{

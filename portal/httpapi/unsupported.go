@@ -23,9 +23,8 @@ type unsupportedOperation struct {
 
 // The reasons that several operations have in common.
 const (
-	reasonCodes        = "access codes are not programmed yet"
-	reasonGrants       = "access grants are pushed with customers/push_data"
-	reasonMethods      = "access methods come with access codes"
+	reasonCodes        = "devices/get and attention show the codes that the library did not write"
+	reasonMethods      = "delete the access grant"
 	reasonCards        = "there are no cards and no encoders"
 	reasonKeys         = "there are no mobile keys"
 	reasonSystems      = "there are no access control systems"
@@ -49,7 +48,6 @@ func unsupportedOperations() []unsupportedOperation {
 			out = append(out, unsupportedOperation{path, methods, s, reason})
 		}
 	}
-	patchPostPut := []string{"PATCH", "POST", "PUT"}
 
 	add(never, reasonPages, getPost, "/seam/connect_webview/v1/get_current_pane")
 	add(never, reasonPages, post, "/seam/connect_webview/v1/submit")
@@ -69,18 +67,16 @@ func unsupportedOperations() []unsupportedOperation {
 	add(later, reasonNoise, patchPostPut, "/noise_sensors/noise_thresholds/update")
 	add(later, reasonNoise, deletePost, "/noise_sensors/noise_thresholds/delete")
 
-	add(later, reasonCodes, post, "/access_codes/create", "/access_codes/pull_backup_access_code")
-	add(later, reasonCodes, putPost, "/access_codes/create_multiple")
-	add(later, reasonCodes, patchPostPut, "/access_codes/update")
-	add(later, reasonCodes, patchPost, "/access_codes/update_multiple", "/access_codes/unmanaged/update", "/access_codes/unmanaged/convert_to_managed")
-	add(later, reasonCodes, deletePost, "/access_codes/delete", "/access_codes/unmanaged/delete")
+	add(later, "there are no backup access codes", post, "/access_codes/pull_backup_access_code")
+	add(later, "create an access grant with device_ids", putPost, "/access_codes/create_multiple")
+	add(later, "update the access grant", patchPost, "/access_codes/update_multiple")
+	add(later, reasonCodes, patchPost, "/access_codes/unmanaged/update", "/access_codes/unmanaged/convert_to_managed")
+	add(later, reasonCodes, deletePost, "/access_codes/unmanaged/delete")
 	add(later, reasonCodes, getPost, "/access_codes/unmanaged/get", "/access_codes/unmanaged/list")
 	add(never, reasonPages, getPost, "/access_codes/get_timeline")
 	add(never, "drivers report the constraints of devices", post, "/access_codes/report_device_constraints")
 
-	add(later, reasonGrants, post, "/access_grants/create", "/access_grants/request_access_methods")
-	add(later, reasonGrants, patchPost, "/access_grants/update")
-	add(later, reasonGrants, deletePost, "/access_grants/delete")
+	add(later, "an access grant has a PIN from the start", post, "/access_grants/request_access_methods")
 	add(later, "use the get and list operations", getPost, "/access_grants/get_related", "/access_methods/get_related", "/spaces/get_related")
 	add(later, reasonMethods, deletePost, "/access_methods/delete")
 	add(later, "unlock the device with locks/unlock_door", post, "/access_methods/unlock_door")

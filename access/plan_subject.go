@@ -1,0 +1,56 @@
+package access
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+)
+
+// subjectPlan is an access grant or a staff member whose codes are planned.
+type subjectPlan struct {
+	subject   devicedata.Subject
+	spaces    []data.Ref
+	devices   []uuid.UUID // that it names
+	wanted    bool        // by the rules
+	starts    time.Time
+	ends      time.Time
+	preferred string
+	user      data.Ref // the guest
+	known     bool     // it has codes
+}
+
+// subject returns an access grant or a staff member with its window. It reports false for another resource.
+func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
+	switch r := resource.(type) {
+	case data.AccessGrant:
+		sp = subjectPlan{
+			subject: devicedata.GrantSubject(r.Key), spaces: r.Spaces, devices: r.Devices, wanted: p.rules.grantCodes, preferred: r.PreferredCode, user: r.User,
+		}
+		sp.starts, sp.ends = p.rules.window(r)
+		return sp, true
+	case data.UserIdentity:
+		return subjectPlan{subject: devicedata.StaffSubject(r.Key), spaces: r.Spaces, wanted: p.rules.staffCodes}, r.Kind == data.KindStaffMember
+	}
+	return sp, false
+}
+
+func (sp *subjectPlan) over(now time.Time) bool { return !sp.ends.IsZero() && !now.Before(sp.ends) }
+
+// PlanGrants plans the access codes of access grants of the customer of the scope now, as [Service.Run] does after a change of the grants.
+// It calls no device, and ignores keys of grants that do not exist. PlanGrants returns a [validation.Error] for the scope of a workspace,
+// and [data.ErrCustomerNotFound].
+func (c *Scope) PlanGrants(ctx context.Context, keys ...string) error {
+	customer, err := c.customerID(ctx)
+	if err != nil {
+		return err
+	}
+	refs := make([]data.Ref, len(keys))
+	for i, key := range keys {
+		refs[i] = data.Ref{Kind: data.KindAccessGrant, Key: key}
+	}
+	return c.s.planSubjects(ctx, c.w, customer, refs)
+}
