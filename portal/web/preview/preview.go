@@ -125,7 +125,7 @@ var table = func() []portalOf {
 		{name: "deeplink", text: "a deep link to one booking, in a frame", vertical: portal.VerticalShortTermRental, pages: []string{""}, config: portal.Config{
 			IsEmbedded: true, NavigationMode: portal.NavigationRestricted, DeepLink: data.Ref{Kind: data.KindReservation, Key: "b-0-03"}}},
 	}
-	rows = append(rows, portalOf{name: "guest", text: "a guest link", vertical: hotel, guestOf: "b-0-03", pages: []string{"stay", "stay/unlock"}})
+	rows = append(rows, portalOf{name: "guest", text: "a guest link", vertical: hotel, guestOf: "b-0-13", pages: []string{"stay", "stay/unlock"}})
 	for _, locale := range portal.Locales() {
 		rows = append(rows, portalOf{name: locale, text: "in this language", vertical: hotel, config: portal.Config{Locale: locale, Features: everyFeature}, pages: hotelPages})
 	}

@@ -53,8 +53,8 @@ type devices struct {
 	held map[string]func() // ends the hold of a device
 }
 
-func newDevices(db *data.DB, ring *keys.Ring) (*devices, error) {
-	d := &devices{world: simulated.New(simulated.Options{}), held: map[string]func(){}}
+func newDevices(db *data.DB, ring *keys.Ring, now func() time.Time) (*devices, error) {
+	d := &devices{world: simulated.New(simulated.Options{Now: now}), held: map[string]func(){}}
 	d.world.AddLogin(simulated.Login{User: hubUser, Password: hubPassword})
 	for _, s := range deviceSpaces {
 		d.world.AddDevice(hubUser, s.device)

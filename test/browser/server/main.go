@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
@@ -75,11 +76,12 @@ func run(ctx context.Context) (err error) {
 		}
 		origin = net.JoinHostPort(*host, port)
 	}
-	db := data.Open(store, data.Options{})
+	at := &clock{}
+	db := data.Open(store, data.Options{Now: at.Now})
 	options := portal.Options{BaseURL: "http://" + origin + *prefix, Keys: ring}
 	var hub *devices
 	if *withDevices {
-		if hub, err = newDevices(db, ring); err != nil {
+		if hub, err = newDevices(db, ring, at.Now); err != nil {
 			return err
 		}
 		options.Access = hub.svc
@@ -121,7 +123,7 @@ func run(ctx context.Context) (err error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
-	mux.Handle("/-/", &control{portals, hub})
+	mux.Handle("/-/", &control{portals, hub, at})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -151,6 +153,7 @@ func byName(links []preview.Link) map[string]preview.Link {
 type control struct {
 	portals *portal.Service
 	devices *devices // nil without -devices
+	clock   *clock
 }
 
 func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -197,6 +200,14 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var p portal.CustomerPortal
 		p, err = c.portals.Create(r.Context(), ws, portal.CreateRequest{CustomerKey: preview.Customer(portal.Vertical(asked.Get("vertical"))), Config: config, TTL: ttl})
 		out = map[string]string{"url": p.URL.Reveal(), "id": p.ID.String()}
+	case "clock": // moves the clock of the server forward, and returns its time
+		out, err = c.clock.move(asked.Get("by"))
+	case "guest": // creates a guest link of a reservation
+		var p portal.CustomerPortal
+		p, err = c.portals.CreateGuestLink(r.Context(), ws, asked.Get("customer"), asked.Get("key"))
+		out = map[string]string{"url": p.URL.Reveal()}
+	case "codes": // returns the access codes of a customer, without their PINs
+		out, err = c.portals.Access().Workspace(ws.ID()).Customer(asked.Get("customer")).Codes(r.Context(), access.CodeQuery{})
 	case "webview": // creates a connect webview with a redirect URL
 		var v portal.Webview
 		v, err = c.portals.CreateWebview(r.Context(), ws, portal.WebviewRequest{
