@@ -1,7 +1,9 @@
 package pebble
 
 import (
+	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -58,10 +60,26 @@ func isLog(name string) bool { return filepath.Ext(name) == ".log" }
 
 // Create implements [vfs.FS].
 func (g *guardedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(filepath.Base(name), "marker.") {
+		if err := g.syncDir(filepath.Dir(name)); err != nil {
+			return nil, err
+		}
+	}
 	if !isLog(name) {
 		return g.FS.Create(name, category)
 	}
 	return g.createLog(func() (vfs.File, error) { return g.FS.Create(name, category) })
+}
+
+// syncDir syncs a directory. The engine creates a list of files and then a marker that names
+// it, and syncs the directory once. On a file system that does not keep the order of directory
+// entries, a power loss could leave a marker without its list.
+func (g *guardedFS) syncDir(name string) error {
+	d, err := g.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // ReuseForWrite implements [vfs.FS]. The engine reuses the files of old logs.
