@@ -92,7 +92,8 @@ func (p *program) configure() (*config, error) {
 		"network can read the pages and take over sessions")
 	proxies := flags.String("trusted-proxies", "", "comma-separated `LIST` of the addresses or networks of your reverse proxies. Wrong links are limited by\n"+
 		"client, and the client is taken from their X-Forwarded-For")
-	store := flags.String("store", "", "`STORE` of the data: memory:, badger:DIR, for example badger:/var/lib/customerportal/store, or\n"+
+	store := flags.String("store", "", "`STORE` of the data: memory:, badger:DIR, for example badger:/var/lib/customerportal/store,\n"+
+		"pebble:DIR, which is faster for large customers and needs less memory, or\n"+
 		"postgres://USER@HOST/DATABASE, which several servers can share. Its parameter schema names the schema (default\n"+
 		"customerportal), pgbouncer=true is for pgbouncer in transaction mode, and portable=true for other databases\n"+
 		"that speak the protocol of PostgreSQL; the others are those of libpq. The password is best given in PGPASSWORD or PGPASSFILE")

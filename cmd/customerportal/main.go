@@ -2,6 +2,7 @@
 //
 //	customerportal -store memory:                                   # to try it; generates all keys, keeps nothing
 //	customerportal -store badger:DIR -keys FILE -base-url https://portal.example
+//	customerportal -store pebble:DIR -keys FILE -base-url https://portal.example # for large customers
 //	customerportal -store postgres://USER@HOST/DATABASE -keys FILE -base-url https://portal.example # one of several servers
 //
 // The flag -h prints the flags, the environment variables and the exit status. See the README for a complete setup.

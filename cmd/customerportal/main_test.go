@@ -248,9 +248,18 @@ func TestServe_MemoryWithVariables_UsesThem(t *testing.T) {
 	s.stop()
 }
 
-func TestServe_BadgerAfterRestart_LinkStillOpens(t *testing.T) {
+func TestServe_AfterRestart_LinkStillOpens(t *testing.T) {
 	t.Parallel()
-	args := []string{"-store", "badger:" + t.TempDir(), "-base-url", "http://127.0.0.1:9999/access"}
+	for _, scheme := range []string{"badger:", "pebble:"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			testRestart(t, scheme+t.TempDir())
+		})
+	}
+}
+
+func testRestart(t *testing.T, store string) {
+	args := []string{"-store", store, "-base-url", "http://127.0.0.1:9999/access"}
 	first := start(t, complete(), stores, args...)
 	link := first.makePortal(testAPIKey)
 	require.True(t, strings.HasPrefix(link, "http://127.0.0.1:9999/access/0"), "links begin with -base-url and the active slot: %s", link)

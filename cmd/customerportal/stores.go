@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/storage/pebble"
 	"github.com/customerportal-go/customerportal/storage/postgres"
 )
 
@@ -30,14 +31,16 @@ var stores = []storeKind{
 	},
 	{
 		scheme: "badger", argument: "DIR",
-		check: func(dir string) error {
-			if dir == "" || strings.HasPrefix(dir, "//") {
-				return errors.New("badger: must be followed by a directory, such as badger:/var/lib/customerportal")
-			}
-			return nil
-		},
+		check: directory("badger"),
 		open: func(dir string, log *slog.Logger) (storage.Store, error) {
 			return badger.Open(dir, badger.Options{Logger: log})
+		},
+	},
+	{
+		scheme: "pebble", argument: "DIR",
+		check: directory("pebble"),
+		open: func(dir string, log *slog.Logger) (storage.Store, error) {
+			return pebble.Open(dir, pebble.Options{Logger: log})
 		},
 	},
 	{
@@ -56,6 +59,16 @@ var stores = []storeKind{
 			return postgres.Open(ctx, url, options)
 		},
 	},
+}
+
+// directory returns a check for the argument of a store in a directory.
+func directory(scheme string) func(string) error {
+	return func(dir string) error {
+		if dir == "" || strings.HasPrefix(dir, "//") {
+			return fmt.Errorf("%s: must be followed by a directory, such as %s:/var/lib/customerportal", scheme, scheme)
+		}
+		return nil
+	}
 }
 
 // openTimeout limits the time to connect to a database and to create its tables.
