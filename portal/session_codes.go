@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -220,6 +221,49 @@ func (v *View) redactCode(c access.Code, lock access.Device) AccessCode {
 	return AccessCode{Code: c, Lock: lock}
 }
 
+// CodesOfGrants returns the access codes of those of the access grants that the portal shows, by the key of the access grant, each as in
+// [AccessCodes]. An access grant without codes is not in the map.
+func (v *View) CodesOfGrants(ctx context.Context, keys []string) (map[string][]AccessCode, error) {
+	if err := v.permit(ActionReadAccessGrants); err != nil {
+		return nil, err
+	}
+	scope, err := v.devices(ActionReadCodes)
+	if err != nil {
+		return nil, err
+	}
+	found, err := scope.CodesOfGrants(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	var codes []access.Code
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		codes = append(codes, found[key]...)
+	}
+	if codes, err = v.keepSubjects(ctx, codes); err != nil {
+		return nil, err
+	}
+	if err := v.loadReferences(ctx, v.subjectsOf(codes)...); err != nil { // in one call
+		return nil, err
+	}
+	sites := map[string]bool{}
+	for _, c := range codes {
+		of, err := v.sitesOf(ctx, v.loaded[portaldata.ByClass(c.Subject)])
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(sites, of)
+	}
+	shown, err := v.showCodes(ctx, scope, codes, sites, newRelated())
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]AccessCode{}
+	for _, c := range shown {
+		out[c.Subject.Key] = append(out[c.Subject.Key], c)
+	}
+	return out, nil
+}
+
 // SpaceCodes returns at most limit of the access codes on the locks that are mapped to a space, of the access grants and staff members
 // that the portal shows. The codes that begin first come first; those without a start come before these. Related contains the subjects of the codes, the
 // resources that these refer to, the spaces of the locks and their sites.
@@ -299,12 +343,18 @@ func (v *View) keepSubjects(ctx context.Context, codes []access.Code) ([]access.
 	return out, nil
 }
 
-// relateSubjects adds the subjects of codes and the resources that these refer to.
-func (v *View) relateSubjects(ctx context.Context, codes []access.Code, related Related) error {
+// subjectsOf returns the subjects of codes, which must be loaded.
+func (v *View) subjectsOf(codes []access.Code) []data.Resource {
 	subjects := make([]data.Resource, len(codes))
 	for i, c := range codes {
 		subjects[i] = v.loaded[portaldata.ByClass(c.Subject)]
 	}
+	return subjects
+}
+
+// relateSubjects adds the subjects of codes and the resources that these refer to.
+func (v *View) relateSubjects(ctx context.Context, codes []access.Code, related Related) error {
+	subjects := v.subjectsOf(codes)
 	if err := v.loadReferences(ctx, subjects...); err != nil {
 		return err
 	}

@@ -154,6 +154,51 @@ func TestSpaceCodes_OfARoom_ListsThemByStart(t *testing.T) {
 	})
 }
 
+// TestCodesOfGrants_ManyPortalsAndAccessGrants_ReturnsThoseThatArePassed has many edges that are not those of codes.
+func TestCodesOfGrants_ManyPortalsAndAccessGrants_ReturnsThoseThatArePassed(t *testing.T) {
+	withCodes(t, func(t *testing.T, f *fixture, settle func()) {
+		for range 40 {
+			for _, key := range []string{"r1", "r2"} {
+				require.NoError(t, drop(f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", key)))
+			}
+		}
+		now := f.clock.Now()
+		var more data.CustomerData
+		more.CustomerKey = "My Company"
+		for i := range 60 {
+			more.Add(data.Reservation(fmt.Sprintf("r1-%02d", i), ref(data.KindGuest, "ada"), data.Refs(data.KindRoom, "101")...).During(now.Add(48*time.Hour), now.Add(72*time.Hour)))
+		}
+		require.NoError(t, drop(f.ws.Push(t.Context(), more)))
+		settle()
+		s := f.visit(t, portal.Config{})
+		of := func(s *portal.Session, keys ...string) map[string][]portal.AccessCode {
+			codes, err := viewed(t.Context(), one(s), func(v *portal.View) (map[string][]portal.AccessCode, error) {
+				return v.CodesOfGrants(t.Context(), keys)
+			})
+			require.NoError(t, err)
+			return codes
+		}
+		for _, keys := range [][]string{{"r1"}, {"r2"}, {"r1", "r2"}, {"r2", "r1-30", "r1", "absent", "r1-59", "r1"}} {
+			got := of(s, keys...)
+			for _, key := range keys {
+				want, err := codesOf(t.Context(), s, ref(data.KindReservation, key))
+				if key == "absent" {
+					require.ErrorIs(t, err, data.ErrResourceNotFound)
+					require.NotContains(t, got, key)
+					continue
+				}
+				require.NoError(t, err)
+				require.NotEmpty(t, got[key])
+				require.Equal(t, want.Items, got[key], key)
+			}
+			require.NotContains(t, got, "r1-31")
+		}
+		link := f.visit(t, portal.Config{DeepLink: r1})
+		require.Len(t, of(link, "r1", "r2", "r1-30"), 1)
+		require.Empty(t, of(f.visit(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}), "r1", "r2"))
+	})
+}
+
 // TestAccessCodes_PortalThatShowsOnlySomeDoors_OmitsTheOthers also checks that the name of an entrance is all that a portal shows of it
 // if it does not show the site.
 func TestAccessCodes_PortalThatShowsOnlySomeDoors_OmitsTheOthers(t *testing.T) {

@@ -187,6 +187,9 @@ var cells = []cell{
 	{"AccessCodes of a staff member", "manage staff", false, true, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(codesOf(ctx, s, ref(data.KindStaffMember, "sam")))
 	}},
+	{"CodesOfGrants", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return drop(v.CodesOfGrants(ctx, []string{"r1"})) })
+	}},
 	{"SpaceCodes", "manage", false, true, true, func(ctx context.Context, s *portal.Session) error {
 		return s.View(ctx, func(v *portal.View) error { return drop(v.SpaceCodes(ctx, "101", 10)) })
 	}},

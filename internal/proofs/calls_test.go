@@ -369,6 +369,9 @@ var calls = slices.Concat(linkedCalls, guestCalls, []call{
 	{name: "view AccessCodes", do: viewed(func(ctx context.Context, v *portal.View) error {
 		return only(v.AccessCodes(ctx, data.Ref{Kind: data.KindReservation, Key: "a/001"}))
 	})},
+	{name: "view CodesOfGrants", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.CodesOfGrants(ctx, []string{"a/001", "a/002"}))
+	})},
 	{name: "view SpaceCodes", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.SpaceCodes(ctx, "a/001", 10)) })},
 	{name: "session ReissuePIN", do: session(func(ctx context.Context, s *portal.Session) error {
 		err := only(s.ReissuePIN(ctx, data.Ref{Kind: data.KindReservation, Key: "a/001"}, "0123456789abcdef"))

@@ -74,6 +74,7 @@ func ownCalls() map[string][][]any {
 		"ControlDevice":         {{deviceOf(attacker), device.Command{Kind: device.Unlock}, "0123456789abcdef"}},
 		"UnlockDoor":            {{deviceOf(attacker), "0123456789abcdef"}},
 		"AccessCodes":           {{ref(data.KindReservation)}, {ref(data.KindStaffMember)}},
+		"CodesOfGrants":         {{[]string{key(data.KindReservation)}}},
 		"SpaceCodes":            {{room.Key, 10}},
 		"ReissuePIN":            {{ref(data.KindReservation), "0123456789abcdef"}},
 		"ConnectedAccount":      {{accountOf(attacker)}},

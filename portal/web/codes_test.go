@@ -211,3 +211,30 @@ func TestCodes_BookingWithoutCodes_SaysWhy(t *testing.T) {
 		require.Contains(m.t, b.get(b.home+stayPath).body, "The access has ended, and no code is left.")
 	})
 }
+
+// TestCodes_Lists_ShowTheState checks the lists of bookings, which read the codes of all their rows at once.
+func TestCodes_Lists_ShowTheState(t *testing.T) {
+	inMotel(t, func(m *motel) {
+		b := m.open(portal.Config{})
+		m.book(30*time.Minute, "101")
+		starts := time.Now().Add(time.Hour)
+		var more []data.Resource
+		for _, key := range []string{"a", "b", "c", "z"} { // before and after the key of the other one
+			more = append(more, data.Booking(key, data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "103")...).During(starts, starts.Add(time.Hour)))
+		}
+		late := data.Booking("late", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "102")...).During(starts, starts.Add(time.Hour))
+		m.pushResources(m.t, append(more, late)...)
+		m.settle()
+		for _, path := range []string{"", "reservations", "guests/view?key=ada", "spaces/view?key=101"} {
+			page := b.get(b.home + path)
+			require.Contains(m.t, page.body, `<span class="chip current">Code: On the lock</span>`, path)
+		}
+		require.Contains(m.t, b.get(b.home).body, m.pin())
+		list := b.get(b.home + "reservations").body
+		require.Equal(m.t, 5, strings.Count(list, "Code: On the lock"))
+		require.Equal(m.t, 1, strings.Count(list, `<span class="chip bad">Code: Not on the lock</span>`), "the lock of 102 is offline")
+		m.store.Reset()
+		b.get(b.home + "reservations")
+		require.Less(m.t, m.store.Trips.Load(), int64(40), "the number of reads does not depend on the number of rows")
+	})
+}

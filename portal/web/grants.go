@@ -21,7 +21,8 @@ type grantRow struct {
 	More         int       // the number of spaces that are not listed
 	Starts, Ends time.Time // in the time zone of the grant
 	State        grantState
-	Zone         string // the name of the time zone; "" unless the list has several
+	Zone         string     // the name of the time zone; "" unless the list has several
+	Codes        *codeBadge // nil if there are no codes or the list does not show them
 
 	zone *time.Location
 }
@@ -147,6 +148,9 @@ func showGrants(x *exchange) error {
 			return err
 		}
 		out.Rows = x.newGrantRows(page)
+		if err := x.addCodes(pointers(out.Rows)); err != nil {
+			return err
+		}
 		out.pager = newPager(x, page, cursorParam, pageGrants, append(pairs, "at", strconv.FormatInt(now.Unix(), 10))...)
 		if f.Text == "" && len(out.Rows) > 1 {
 			reversed := f

@@ -152,6 +152,9 @@ func showGuest(x *exchange) error {
 			part.list.Rows, part.list.pager = x.newGrantRows(page), newPager(x, page, part.param, pageGuest, "key", u.Key)
 		}
 	}
+	if err := x.addCodes(pointers(out.Open.Rows)); err != nil {
+		return err
+	}
 	x.render(200, "guest", "person.title", out, "name", u.Name)
 	return nil
 }

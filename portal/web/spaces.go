@@ -195,6 +195,9 @@ func showSpace(x *exchange) error {
 			return err
 		}
 		out.Rows, out.Stopped = x.newGrantRows(page), page.Stopped
+		if err := x.addCodes(pointers(out.Rows)); err != nil {
+			return err
+		}
 		out.RowsAll = x.link(pageGrants, "space", s.Key, "state", stateAll)
 	}
 	if x.can(portal.ActionReadStaff) {

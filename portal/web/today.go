@@ -114,6 +114,9 @@ func showToday(x *exchange) error {
 			return err
 		}
 		t.fill(&out, x.r.URL.Query().Get(showParam))
+		if err := t.addCodes(&out); err != nil {
+			return err
+		}
 	} else if err := x.addCounts(&out); err != nil {
 		return err
 	}
@@ -129,6 +132,27 @@ func showToday(x *exchange) error {
 	}
 	out.Now, out.Zone = t.now.In(zone), zone.String()
 	return x.renderOK("today", "nav.start", out)
+}
+
+// addCodes adds the states of the codes to the rows. A PIN takes the place of the preferred code.
+func (t *today) addCodes(out *todayPage) error {
+	var rows []*grantRow
+	for i := range out.Lists {
+		for j := range out.Lists[i].Rows {
+			rows = append(rows, &out.Lists[i].Rows[j].grantRow)
+		}
+	}
+	if err := t.x.addCodes(rows); err != nil {
+		return err
+	}
+	for i := range out.Lists {
+		for j := range out.Lists[i].Rows {
+			if row := &out.Lists[i].Rows[j]; row.Codes != nil {
+				row.Code = row.Codes.PIN
+			}
+		}
+	}
+	return nil
 }
 
 // addCounts adds the numbers of resources by kind.
