@@ -29,6 +29,7 @@ func (f *fixture) callCodeOperations(t testing.TB, do func(method, path string, 
 	t.Helper()
 	type m = map[string]any
 	code := f.code(t, "reservation-1", "set")
+	unmanaged := f.addUnmanaged(t, "lock-101", ids.lock, 9, "Owner", "908172")
 	id := code.at("access_code_id").(string)
 	for _, method := range []string{"GET", "POST"} {
 		call := func(path string, params ...string) reply {
@@ -50,6 +51,8 @@ func (f *fixture) callCodeOperations(t testing.TB, do func(method, path string, 
 		call("/access_codes/get", "device_id", ids.lock, "code", code.at("code").(string))
 		call("/access_codes/list", "access_grant_key", "reservation-1")
 		call("/access_codes/generate_code", "device_id", ids.lock)
+		call("/access_codes/unmanaged/get", "access_code_id", unmanaged.at("access_code_id").(string))
+		call("/access_codes/unmanaged/list", "device_id", ids.lock)
 		call("/access_methods/get", "access_method_id", code.at("access_method_id").(string))
 		call("/access_methods/list", "access_code_id", id)
 		call("/access_grants/get", "access_grant_key", "reservation-1")
@@ -143,6 +146,8 @@ func (f *fixture) codeValues(t testing.TB, customer, path string) map[string]any
 	switch path {
 	case "/access_codes/get":
 		values["device_id"] = nil
+	case "/access_codes/unmanaged/get":
+		values["access_code_id"] = f.addUnmanaged(t, "lock-101", ids.lock, 9, "Owner", "908172").at("access_code_id")
 	case "/access_codes/create":
 		for _, name := range []string{"starts_at", "ends_at", "common_code_key", "max_time_rounding", "preferred_code_length"} {
 			values[name] = nil

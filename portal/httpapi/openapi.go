@@ -47,7 +47,7 @@ func components() map[string]schema {
 		"error": errorSchema(), "validation_errors": validationSchema(), "finding": findingSchema(), "pagination": paginationSchema(),
 		"customer_portal": linkSchema(), "customer_data": customerDataSchema(), "geolocation": geolocationSchema(),
 		"device": deviceSchema(), "connected_account": accountSchema(), "connect_webview": webviewSchema(), "action_attempt": attemptSchema(), "device_provider": providerSchema(),
-		"access_code": codeSchema(), methodClass: methodSchema(),
+		"access_code": codeSchema(), "unmanaged_access_code": unmanagedSchema(), methodClass: methodSchema(),
 		fieldConfig: object(propertiesOf[portal.Config]()), "push_report": pushReportSchema(), "delete_report": deleteReportSchema(),
 	}
 	for _, kind := range data.Kinds() {

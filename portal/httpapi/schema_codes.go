@@ -9,6 +9,8 @@ import (
 func codeRef() schema   { return schemaRef("access_code") }
 func methodRef() schema { return schemaRef(methodClass) }
 
+func unmanagedRef() schema { return schemaRef("unmanaged_access_code") }
+
 func pinSchema() schema { return nullable(described(stringSchema(), "The PIN. Keep it out of logs.")) }
 
 // problems returns the schema of a list of errors or warnings. name is the name of the member with their code.
@@ -53,6 +55,13 @@ func codeSchema() schema {
 		}, "scheduled_at")),
 	})
 	return allRequired(members, "access_grant_id", "access_method_id")
+}
+
+func unmanagedSchema() schema {
+	members := anyCode()
+	members["status"], members["slot"] = enumOf(access.CodeSet), integerSchema()
+	members["possibly_ours"] = described(boolSchema(), "The name is one that this library gives its codes.")
+	return allRequired(members)
 }
 
 func createCodeResponse() map[string]schema {

@@ -87,7 +87,7 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	ring := newRing(t)
 	f.world = simulated.New(simulated.Options{Seed: 1})
 	var err error
-	f.access, err = access.New(db, access.Options{Keys: ring, Providers: []device.Provider{f.world.Provider("api")}, Poll: time.Millisecond, CallTimeout: time.Second})
+	f.access, err = access.New(db, access.Options{Keys: ring, Providers: []device.Provider{f.world.Provider("api")}, Poll: time.Millisecond, CallTimeout: 3 * time.Second})
 	require.NoError(t, err)
 	f.portals, err = portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring, Access: f.access})
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ type unsupportedOperation struct {
 
 // The reasons that several operations have in common.
 const (
-	reasonCodes        = "devices/get and attention show the codes that the library did not write"
+	reasonCodes        = "the library does not keep the PINs of codes that it did not write: change such a code at the lock"
 	reasonMethods      = "delete the access grant"
 	reasonCards        = "there are no cards and no encoders"
 	reasonKeys         = "there are no mobile keys"
@@ -72,7 +72,6 @@ func unsupportedOperations() []unsupportedOperation {
 	add(later, "update the access grant", patchPost, "/access_codes/update_multiple")
 	add(later, reasonCodes, patchPost, "/access_codes/unmanaged/update", "/access_codes/unmanaged/convert_to_managed")
 	add(later, reasonCodes, deletePost, "/access_codes/unmanaged/delete")
-	add(later, reasonCodes, getPost, "/access_codes/unmanaged/get", "/access_codes/unmanaged/list")
 	add(never, reasonPages, getPost, "/access_codes/get_timeline")
 	add(never, "drivers report the constraints of devices", post, "/access_codes/report_device_constraints")
 
