@@ -26,9 +26,9 @@ func (r effectiveRules) window(g data.AccessGrant) (starts, ends time.Time) {
 	return starts, ends
 }
 
-// Doors returns the locks that an access grant of the customer of the scope opens, by id: those that are mapped to its spaces, and the
-// shared entrances of their sites. It ignores the window. It returns no locks if there is no such access grant, a [validation.Error] for
-// the scope of a workspace, and [data.ErrCustomerNotFound].
+// Doors returns the locks that an access grant of the customer of the scope opens, by id: those that it names, those that are mapped to
+// its spaces, and the shared entrances of the sites of its spaces. It ignores the window. It returns no locks if there is no such access
+// grant, a [validation.Error] for the scope of a workspace, and [data.ErrCustomerNotFound].
 func (c *Scope) Doors(ctx context.Context, grantKey string) (doors []Device, err error) {
 	err = c.view(ctx, func(s *data.Snapshot) error {
 		doors = []Device{}

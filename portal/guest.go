@@ -54,9 +54,9 @@ func (r *record) decodeKind(b []byte) (err error) {
 // and allows nothing else.
 //
 // The portal follows the access grant: it closes at the end of the stay with the grace of [access.Rules], also if the end changes
-// later, and it is revoked when the access grant is deleted. The link does not open later than a year after the end that the stay has
-// now, and not before it is created; before the stay, the portal shows no code. [Service.UpdateConfig] changes its other configuration;
-// a portal that is read-only does not unlock doors.
+// later, and it is revoked when the access grant is deleted. The link opens from now on, and at most until a year after the end that the
+// stay has now. Before the stay, the portal shows no code. [Service.UpdateConfig] changes its configuration except the DeepLink; a portal
+// that is read-only does not unlock doors.
 //
 // CreateGuestLink returns [data.ErrCustomerNotFound], and a [validation.Error] with the path "reservation_key" if the customer has no
 // such access grant, or if it has no end or has ended. It returns an error that matches [ErrRefused] if the service has no devices.
