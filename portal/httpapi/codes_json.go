@@ -61,6 +61,16 @@ func (c *call) encodeCodes(ctx context.Context, codes []access.Code) ([]jsonObje
 		if g, ok := with.subjects[code.Subject].(data.AccessGrant); ok {
 			o["access_grant_id"], o["access_method_id"] = g.Meta.ID, methodOf(g.Meta.ID)
 		}
+		if code.Replacing {
+			next, err := c.scope(code.CustomerKey).PIN(ctx, code.Subject)
+			if err != nil && responseTo(err).kind != notFound("customer").kind {
+				return nil, err
+			}
+			o["pending_mutations"] = append(o["pending_mutations"].([]jsonObject), jsonObject{
+				"mutation_code": "updating_code", "message": "The PIN is being replaced on the device", "created_at": data.FormatTime(code.UpdatedAt),
+				"from": jsonObject{"code": nullIfEmpty(code.PIN.Reveal())}, "to": jsonObject{"code": nullIfEmpty(next.Reveal())},
+			})
+		}
 		if d, known := with.devices[code.DeviceID]; known {
 			o["errors"] = append(o["errors"].([]jsonObject), deviceErrors(d)...)
 		}

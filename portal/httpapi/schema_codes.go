@@ -51,8 +51,9 @@ func codeSchema() schema {
 		"is_scheduled_on_device": boolSchema(),
 		"access_grant_id":        described(idSchema(), "Absent for the code of a staff member."), "access_method_id": idSchema(),
 		"pending_mutations": arrayOf(allRequired(map[string]schema{
-			"mutation_code": enumOf("creating", "deferring_creation", "deleting"), "message": stringSchema(), "created_at": timeSchema(), "scheduled_at": timeSchema(),
-		}, "scheduled_at")),
+			"mutation_code": enumOf("creating", "deferring_creation", "deleting", "updating_code"), "message": stringSchema(), "created_at": timeSchema(), "scheduled_at": timeSchema(),
+			"from": allRequired(map[string]schema{"code": pinSchema()}), "to": allRequired(map[string]schema{"code": pinSchema()}),
+		}, "scheduled_at", "from", "to")),
 	})
 	return allRequired(members, "access_grant_id", "access_method_id")
 }
