@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	engine "github.com/cockroachdb/pebble/v2"
@@ -59,7 +60,7 @@ func sanitizeError(operation string, err error) error {
 			return err
 		}
 	}
-	if engine.IsCorruptionError(err) {
+	if engine.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) { // the engine has listed the file
 		return corrupt(operation)
 	}
 	var errno syscall.Errno
