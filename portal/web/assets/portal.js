@@ -144,14 +144,10 @@
   // A button copies the code beside it.
   for (const button of document.querySelectorAll("button[data-copy]")) {
     button.hidden = false;
-    button.addEventListener("click", async () => {
+    button.addEventListener("click", () => {
       const code = document.getElementById(button.dataset.copy);
-      try {
-        await navigator.clipboard.writeText(code.textContent);
-      } catch { // the page is in a frame without permission, or not secure
-        window.getSelection().selectAllChildren(code);
-        document.execCommand("copy");
-      }
+      window.getSelection().selectAllChildren(code);
+      if (!document.execCommand("copy")) navigator.clipboard?.writeText(code.textContent);
       button.textContent = button.dataset.done;
     });
   }
