@@ -174,6 +174,9 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 			use(d.titleKey+n.grant, "a deletion")
 		}
 	}
+	for _, key := range []string{"nights", "months"} {
+		use(key, "a number of a later end")
+	}
 	for _, fields := range [][]fieldSpec{newGrantFields, editGrantFields, newStaffFields, newSpaceFields, climateFields} {
 		for _, field := range fields {
 			use(field.label, "a field")

@@ -117,7 +117,7 @@ func (x *exchange) evictCookies(embedded bool) {
 	open := 0
 	for _, c := range x.r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, prefix)
-		if !ours || name == localeCookie || name == browserCookie || name == siteCookie || strings.HasPrefix(name, noticeCookie) {
+		if !ours || name == localeCookie || name == browserCookie || name == siteCookie || strings.HasPrefix(name, noticeCookie) || strings.HasPrefix(name, undoCookie) {
 			continue
 		}
 		if open++; open >= maxPortals {

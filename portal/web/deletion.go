@@ -16,7 +16,7 @@ type deletion struct {
 	titleKey string // if it ends with a period, the vertical's noun for an access grant follows
 	load     func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error)
 	remove   func(x *exchange, key string, o portal.WriteOptions) error
-	done     func(x *exchange, name string) error
+	done     func(x *exchange, key, name string) error
 }
 
 func (d deletion) show(x *exchange) error { return d.render(x, 200) }
@@ -73,7 +73,7 @@ func (d deletion) save(x *exchange) error {
 	case err != nil && !(shown != "" && errors.Is(err, data.ErrResourceNotFound)):
 		return err
 	}
-	return d.done(x, cmp.Or(page.Name, x.r.PostForm.Get(namedField), key))
+	return d.done(x, key, cmp.Or(page.Name, x.r.PostForm.Get(namedField), key))
 }
 
 // deletePage is the content of a page that asks before it deletes something.

@@ -35,6 +35,7 @@ type exchange struct {
 	body          []byte // the body of the response
 	asset         string // the name of the asset that the response contains; "" for others
 	localeChanged bool   // the visitor changed the language of a form
+	offersUndo    bool   // the page shows the notice about a change that can be undone
 }
 
 // page is a page of an open portal.

@@ -185,6 +185,7 @@ type grantPage struct {
 	Nights  int
 	Details bool
 	Codes   *codesCard // nil if the portal does not show codes
+	Steps   *steps     // nil if the portal does not allow edits
 	Meta    []metadataEntry
 	History []historyEntry
 }
@@ -228,6 +229,7 @@ func showGrant(x *exchange) error {
 	if !g.StartsAt.IsZero() && !g.EndsAt.IsZero() {
 		out.Nights = wallclock.Nights(g.StartsAt, g.EndsAt, zone)
 	}
+	out.Steps = x.steps(g, out.Row)
 	if out.Codes, err = x.codesOf(g.Ref(), out.Row.State == stateEnded, zone); err != nil {
 		return err
 	}
@@ -265,12 +267,12 @@ var cancelGrant = deletion{
 		_, err := x.session.CancelAccessGrant(x.ctx(), key, o)
 		return err
 	},
-	done: func(x *exchange, name string) error {
+	done: func(x *exchange, key, name string) error {
 		if x.isDeepLink() { // the portal is deleted with its only resource
 			x.session, x.shutPortal = nil, x.session.Portal()
 			x.showProblem(200, problem{Key: "cancelled"})
 			return nil
 		}
-		return x.redirectWithNotice(x.grantNotice("done.cancelled.", name), pageGrants)
+		return x.redirectWithUndo(x.grantNotice("done.cancelled.", name), undo{Action: undoCancel, Key: key, At: x.h.db.Now(), Name: name}, pageGrants)
 	},
 }

@@ -76,7 +76,7 @@ func requireIsolatedPage(t *testing.T, path, body string) (isolates int) {
 			for name, value := range attributes {
 				switch {
 				case slices.Contains(strings.Fields("href action src id for name aria-describedby"), name):
-				case name == "value" && slices.Contains(strings.Fields("hidden checkbox radio date datetime-local"), attributes["type"]), name == "value" && token.Name.Local == "option":
+				case name == "value" && slices.Contains(strings.Fields("hidden checkbox radio date datetime-local"), attributes["type"]), name == "value" && slices.Contains(strings.Fields("option button"), token.Name.Local):
 				case name == "value" && token.Name.Local == "input":
 					require.Equal(t, "auto", attributes["dir"], "%s: %v", path, token)
 				default:

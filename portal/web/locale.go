@@ -65,7 +65,7 @@ func (x *exchange) ensureLocalizer() {
 
 // formPages are the pages with a form that keeps the typed values when the language changes.
 var formPages = []string{
-	pageNewGrant, pageEditGrant, pageNewStaff, pageEditStaff, pageAssignStaff, pageNewSpace, pageRenameSpace, pageMoveSpace, pageAutomations,
+	pageNewGrant, pageEditGrant, pageExtendGrant, pageNewStaff, pageEditStaff, pageAssignStaff, pageNewSpace, pageRenameSpace, pageMoveSpace, pageAutomations,
 	pageClimate, pageMapDevice,
 }
 

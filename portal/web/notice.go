@@ -14,8 +14,9 @@ import (
 // notice does not appear again when the visitor loads the page again. The cookie is not signed: a visitor who changes it
 // only gets another text, whose values are escaped like all others.
 type notice struct {
-	Key    string   `json:"k"` // one of noticeKeys, or a key that begins with one of nounNotices
-	Values []string `json:"v"` // pairs of names and values for the text of the key
+	Key    string   `json:"k"`           // one of noticeKeys, or a key that begins with one of nounNotices
+	Values []string `json:"v"`           // pairs of names and values for the text of the key
+	Undo   bool     `json:"u,omitempty"` // the page offers to undo the change; see undo
 }
 
 // noticeKeys are the catalog keys of notices.
@@ -23,6 +24,7 @@ var noticeKeys = []string{
 	"done.saved", "done.settings", "done.extended", "done.shortened", "done.spaces", "done.added", "done.removed", "done.assigned", "done.unassigned",
 	"done.renamed", "done.moved", "done.unsited", "done.space", "done.deleted", "done.connected", "done.disconnected",
 	"done.disconnected_codes", "done.assigned_devices", "done.assigned_device", "done.assigned_device_codes", "done.reissued",
+	"done.moved_guest", "done.undone",
 }
 
 // nounNotices are the catalog keys of notices about an access grant, without the noun at their end.
@@ -43,7 +45,7 @@ func newNotice(key string, pairs ...string) notice {
 			pairs[i] = string(runes[:maxNoticeValue-1]) + "…"
 		}
 	}
-	return notice{key, pairs}
+	return notice{Key: key, Values: pairs}
 }
 
 // grantNotice returns a notice about an access grant. prefix is one of nounNotices.
@@ -90,6 +92,12 @@ func (x *exchange) takeNotice() string {
 	if decoded, ok := base64url.Decode(value); !ok || json.Unmarshal(decoded, &n) != nil || !n.isKnown() {
 		return "" // not a cookie of this program
 	}
+	x.offersUndo = n.Undo
+	return n.text(x)
+}
+
+// text returns the text of the notice. The key must be known.
+func (n notice) text(x *exchange) string {
 	pairs := make([]any, len(n.Values))
 	for i, text := range n.Values {
 		if pairs[i] = text; i%2 == 1 {

@@ -17,6 +17,8 @@ const (
 	pageNewGrant    = "reservations/new"
 	pageEditGrant   = "reservations/edit"
 	pageCancelGrant = "reservations/cancel"
+	pageExtendGrant = "reservations/extend"
+	pageMoveGrant   = "reservations/move"
 	pageGrantCode   = "reservations/code"
 	pageGuests      = "guests"
 	pageGuest       = "guests/view"
@@ -49,6 +51,7 @@ const (
 	pageSearch      = "search"
 	pageStay        = "stay"
 	pageUnlock      = "stay/unlock"
+	pageUndo        = "undo"
 	pageEnd         = "end"
 )
 
@@ -78,6 +81,8 @@ func pages() map[string]page {
 		pageEditGrant:   {section: sectionGrants, show: showEditGrant, save: saveEditGrant},
 		pageCancelGrant: {section: sectionGrants, show: cancelGrant.show, save: cancelGrant.save},
 		pageGrantCode:   {section: sectionGrants, show: reissueGrant.show, save: reissueGrant.save},
+		pageExtendGrant: {section: sectionGrants, show: showExtend, save: saveExtend},
+		pageMoveGrant:   {section: sectionGrants, show: showMove, save: saveMove},
 		pageGuests:      {section: sectionGuests, show: showGuests},
 		pageGuest:       {section: sectionGuests, show: showGuest},
 		pageStaff:       {section: sectionStaff, show: showStaff},
@@ -109,6 +114,7 @@ func pages() map[string]page {
 		pageSearch:      {section: sectionSearch, show: showSearch},
 		pageStay:        {show: showStay},
 		pageUnlock:      {show: showUnlock, save: saveUnlock},
+		pageUndo:        {show: showUndo, save: saveUndo},
 		pageEnd:         {show: showEnd, save: end},
 	}
 }

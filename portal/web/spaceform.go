@@ -182,7 +182,7 @@ var deleteSpace = deletion{
 		_, err := x.session.DeleteSpace(x.ctx(), key, o)
 		return err
 	},
-	done: func(x *exchange, name string) error {
+	done: func(x *exchange, key, name string) error {
 		return x.redirectWithNotice(newNotice("done.deleted", "name", name), pageSpaces)
 	},
 }

@@ -149,7 +149,7 @@ var removeStaff = deletion{
 		_, err := x.session.RemoveStaffMember(x.ctx(), key, o)
 		return err
 	},
-	done: func(x *exchange, name string) error {
-		return x.redirectWithNotice(newNotice("done.removed", "name", name), pageStaff)
+	done: func(x *exchange, key, name string) error {
+		return x.redirectWithUndo(newNotice("done.removed", "name", name), undo{Action: undoRemove, Key: key, At: x.h.db.Now(), Name: name}, pageStaff)
 	},
 }

@@ -176,6 +176,9 @@ func (d pageData) ParentOrigins() string {
 // the text once.
 func (d pageData) Notice() string { return d.x.takeNotice() }
 
+// Undo returns the change that the page offers to undo, or nil. It must be called after Notice.
+func (d pageData) Undo() *undoOffer { return d.x.undoOffer(d.Name) }
+
 // Nouns of the vertical.
 
 // Grant returns the singular noun for an access grant.

@@ -299,15 +299,15 @@ func (t *today) row(g data.AccessGrant, of todayGroup) todayRow {
 	if !x.can(portal.ActionEditAccessGrant) {
 		return row
 	}
-	edit := func(label, field string) {
-		row.Actions = append(row.Actions, rowAction{label, x.link(pageEditGrant, "key", g.Key, focusParam, field)})
+	act := func(label, path string) {
+		row.Actions = append(row.Actions, rowAction{label, x.link(path, "key", g.Key, returnParam, returnToday)})
 	}
 	if of.ends && !of.withDay {
-		edit(x.text("start.late"), "ends_at")
+		act(x.text("start.late"), pageExtendGrant)
 		return row
 	}
-	edit(x.text("start.extend"), "ends_at")
-	edit(x.text("start.move"), spacesField)
+	act(x.text("start.extend"), pageExtendGrant)
+	act(x.text("start.move"), pageMoveGrant)
 	return row
 }
 

@@ -203,18 +203,19 @@ func TestToday_Row_ShowsGuestRoomSiteTimeAndCode(t *testing.T) {
 	require.Equal(t, 1, strings.Count(passed, `<span class="chip ended">`))
 
 	require.Regexp(t, `>Sat, Mar 14, 2026, 6:30 PM</time> – <time [^>]*>Sun, Mar 15, 2026, 4:00 PM</time></p>`, b.get(b.home+"?show=occupied").body)
-	// Each action leads to the field that it is about.
-	for label, field := range map[string]string{"Extend": "ends_at", "Move": "spaces", "Late check-out": "ends_at"} {
-		found := regexp.MustCompile(`href="([^"]*focus=` + field + `[^"]*)">` + label + "<").FindStringSubmatch(body)
-		require.NotNil(t, found, label)
-		edit := b.get(strings.ReplaceAll(found[1], "&amp;", "&")).body
+	for label, path := range map[string]string{"Extend": "reservations/extend?key=a&return=today", "Move": "reservations/move?key=a&return=today", "Late check-out": "reservations/extend?key=staying&return=today"} {
+		require.Contains(t, body, `href="`+b.home+html.EscapeString(path)+`">`+label+"<")
+		require.Equal(t, http.StatusOK, b.get(b.home+path).StatusCode)
+	}
+	for _, field := range []string{"ends_at", "spaces"} { // a link to the form can name the field that gets the focus
+		edit := b.get(b.home + "reservations/edit?key=a&focus=" + field).body
 		require.Regexp(t, `id="f-`+field+`"[^>]* autofocus`, edit)
 		require.Equal(t, 1, strings.Count(edit, " autofocus"))
 	}
 	require.NotContains(t, b.get(b.home+"reservations/edit?key=a").body, " autofocus")
 
 	_, b = openToday(t, portal.Config{ReadOnly: true}, sites...)
-	require.NotContains(t, b.get(b.home).body, "focus=")
+	require.NotContains(t, b.get(b.home).body, "return=today")
 	_, b = openToday(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}}, sites...)
 	require.NotContains(t, b.get(b.home).body, "4167")
 }

@@ -75,7 +75,7 @@ var (
 	hotelPages = []string{
 		"", "?show=occupied", "?site=chiado&show=free", "?site=&show=double",
 		"calendar", "calendar?free=1&from=2031-01-05", "reservations", "reservations?state=all", "reservations?q=nobody-at-all", "reservations/view?key=b-0-03",
-		"reservations/new", "reservations/edit?key=b-0-03", "reservations/cancel?key=b-0-03", "guests", "guests/view?key=g-0-03",
+		"reservations/new", "reservations/edit?key=b-0-03", "reservations/cancel?key=b-0-03", "reservations/extend?key=b-0-03", "reservations/move?key=b-0-03", "guests", "guests/view?key=g-0-03",
 		"staff", "staff/view?key=s-1", "staff/new", "staff/edit?key=s-1", "staff/spaces?key=s-1", "staff/remove?key=s-1",
 		"spaces", "spaces?view=all", "spaces/view?key=chiado", "spaces/view?key=chiado-03", "spaces/new",
 		"spaces/rename?key=chiado-03", "spaces/move?key=chiado-03", "spaces/delete?key=chiado", "connect", "organize", "configure", "end", "search?q=Ada",
