@@ -182,6 +182,22 @@ func TestUndoEditAccessGrant_OverlapBeforeTheEdit_DoesNotPreventIt(t *testing.T)
 	})
 }
 
+// TestUndoEditAccessGrant_ShortenedStay_RoomTakenSince_IsNotLengthened undoes a shortened stay after another booking of the room.
+func TestUndoEditAccessGrant_ShortenedStay_RoomTakenSince_IsNotLengthened(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s, before := f.openInn(t, portal.VerticalHospitality)
+		after, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b1", EndsAt: start.Add(24 * time.Hour)}, portal.WriteOptions{})
+		require.NoError(t, err)
+		f.clock.Set(f.clock.Now().Add(time.Second))
+		d := data.CustomerData{CustomerKey: "My Company"}
+		d.Add(data.Booking("b2", ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, "101")...).During(start.Add(24*time.Hour), start.Add(48*time.Hour)))
+		_, err = f.ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		_, err = s.UndoEditAccessGrant(t.Context(), before, after)
+		require.Equal(t, &portal.NotUndoneError{Space: ref(data.KindRoom, "101")}, err)
+	})
+}
+
 // TestUndoEditAccessGrant_GrantThatIsGone_IsNotFound deletes the booking, and pushes another one with its key.
 func TestUndoEditAccessGrant_GrantThatIsGone_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
