@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -149,8 +150,15 @@ func TestCodes_SamePINCannotBeCleared_AnotherPINIsWritten(t *testing.T) {
 		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "first")}))
 		require.Equal(t, "4815", book("second").PIN.Reveal(), "the slot was cleared")
 
-		stuck.Store(true)
+		h.world.SetFaults("l1", simulated.Faults{Offline: true})
 		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "second")}))
+		require.Equal(t, access.CodeUnset, book("after an outage").Status)
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(settle)
+		require.Equal(t, map[int]string{1: "4815"}, h.pins("l1"), "the slot was cleared when the lock returned")
+
+		stuck.Store(true)
+		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "after an outage")}))
 		third := book("third")
 		require.Equal(t, access.CodeSet, third.Status)
 		require.NotEqual(t, "4815", third.PIN.Reveal())

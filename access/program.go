@@ -201,7 +201,7 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 		if acked, ok := p.acked[c.ID]; ok && acked == c.fingerprint() {
 			c.Changed = false
 		}
-		c.Unverified, c.Stuck = c.Unverified && !p.emptied[c.ID], p.failed[c.ID] || c.details.Failures > 0
+		c.Unverified, c.Stuck = c.Unverified && !p.emptied[c.ID], p.failed[c.ID] || p.pauses(c, now)
 		switch {
 		case c.Slot == 0 && (p.failed[c.ID] || p.pauses(c, now)): // it takes no slot from others
 		case c.unopened != nil:

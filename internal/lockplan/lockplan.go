@@ -57,7 +57,7 @@ type Code struct {
 	// cleared since. What the lock shows can be older than the write, so an empty slot proves nothing.
 	Unverified bool
 
-	// Stuck is set if the last attempt to clear the code has failed. Other codes do not wait for its end.
+	// Stuck is set if clearing the code has failed and is not tried again now. Other codes do not wait for its end.
 	Stuck bool
 }
 
