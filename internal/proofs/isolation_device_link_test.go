@@ -55,7 +55,9 @@ func twoLocks(t *testing.T, store storage.Store, of data.Kind) *tenants {
 	s.collect(t, attacker, s.ring, openPortal{s.link, s.session, nil})
 	s.owners = owners // the attacker may send commands to its lock, which writes rows of its customer
 	isLock := func(id string) bool { return id == deviceOf(attacker).String() }
-	s.others = slices.DeleteFunc(s.others, func(of identifier) bool { return isLock(of.id) || of.id == "Lock "+attacker })
+	s.others = slices.DeleteFunc(s.others, func(of identifier) bool { // the word is a part of the name that the link shows
+		return isLock(of.id) || of.id == "Lock "+attacker || of.id == attacker
+	})
 	s.secrets = slices.DeleteFunc(s.secrets, isLock)
 	s.others = append(s.others,
 		identifier{"second device id", second.String(), devicedata.DeviceID(accountOf(absentWord), "second-"+absentWord).String(), true},
