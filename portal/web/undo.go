@@ -144,15 +144,27 @@ func (x *exchange) undoOffer(page string) *undoOffer {
 	return nil
 }
 
+// mayUndo returns an error in a portal in which nothing can be undone.
+func (x *exchange) mayUndo() error {
+	err := x.session.Can(portal.ActionEditAccessGrant)
+	if x.can(portal.ActionRemoveStaff) {
+		return nil
+	}
+	return err
+}
+
 // showUndo leads back to the start page: only a POST undoes something.
 func showUndo(x *exchange) error {
-	if err := x.session.Can(portal.ActionEditAccessGrant); err != nil && !x.can(portal.ActionRemoveStaff) {
+	if err := x.mayUndo(); err != nil {
 		return err
 	}
 	return x.redirectTo(pageStart)
 }
 
 func saveUndo(x *exchange) error {
+	if err := x.mayUndo(); err != nil {
+		return err
+	}
 	u, ok := decodeUndo(x.r.PostForm.Get(undoField))
 	if !ok {
 		x.showProblem(http.StatusBadRequest, problem{Key: "form"})
