@@ -197,6 +197,7 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 		case !healthy && changed: // somebody changed it, and the system cannot know
 		case c != nil && c.Problem && h.now.Before(n.start) && endsBefore(n, c.PIN, owner, slots): // so that it keeps the PIN of its access grant
 			h.saw["waits for the end of another code"]++
+			delete(missing, id) // it does not wait for a slot
 		case healthy && !full && !h.world.Faults(l.id).Full && l.number != picky:
 			return fail("missing", "the code of %s is not on the lock, which needs %s and has %s", n.key, names(needs), contents(slots))
 		case c == nil || !c.Problem || c.Set && healthy:

@@ -135,7 +135,7 @@ func attempts(home string, paths, asked, posted []string) (out []func(id string)
 	form := url.Values{
 		"name": {"New"}, "starts_at": {"2026-04-01T15:00"}, "ends_at": {"2026-04-02T11:00"}, "preferred_code": {"4321"}, "guest_name": {"New"},
 		"guest_email": {"new@mail.example"}, "email_address": {"new@mail.example"}, "space": {key(data.KindRoom)},
-		"parent_site_key": {key(data.KindSite)}, "kind": {"room"}, "setting:setting-" + attacker: {"1"}, "map": {deviceOf(attacker).String() + " " + key(data.KindRoom)},
+		"parent_site_key": {key(data.KindSite)}, "kind": {"room"}, "setting:setting-" + attacker: {"1"}, "map": {deviceOf(attacker).String() + " " + key(data.KindRoom)}, "until": {"2026-04-02T11:00"},
 	}
 	for _, path := range paths {
 		own := url.Values{"key": {key(data.KindSpace)}, "provider": {"simulated"}, "account": {accountOf(attacker).String()}, "device": {deviceOf(attacker).String()}, "id": {deviceOf(attacker).String()}, "do": {"unlock"}}
@@ -193,10 +193,11 @@ func attempts(home string, paths, asked, posted []string) (out []func(id string)
 
 // refusals contains the statuses of the pages that refuse the requests with the attacker's own identifiers: its device is a lock and
 // no thermostat, no connection of an account waits for the browser to come back, its portal is neither a connect webview nor a guest
-// link, and its lock has no access codes.
+// link, its lock has no access codes, and it has changed nothing that can be undone. The calls of sessions cover undoing.
 var refusals = map[string]string{
 	"GET devices/climate": "404", "POST devices/climate": "404", "POST connect/back": "410", "GET connect/done": "404", "POST connect/cancel": "404",
 	"POST reservations/code": "409", "POST staff/code": "409", "GET stay": "403", "GET stay/unlock": "403", "POST stay/unlock": "403",
+	"POST undo": "400",
 }
 
 // A browser with an open portal requests every page with every identifier of another customer in every place.
