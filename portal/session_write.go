@@ -88,10 +88,7 @@ func (s *Session) change(ctx context.Context, action Action, op operation, o Wri
 	if err != nil {
 		return nil, s.writeError(ctx, err)
 	}
-	if o.DryRun {
-		return nil, nil
-	}
-	return result, nil
+	return result, nil // a dry run has one only if an earlier call with the same token created the resource
 }
 
 // portalActor returns the actor of the changes that the visitors of a portal make.

@@ -3,9 +3,11 @@ package web
 import (
 	"cmp"
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -20,9 +22,11 @@ type grantForm struct {
 	Ends    bool               // the grant must have an end
 	Details bool
 	Back    string
+	Double  *doubleBooking // the warning that the page shows
 
-	isBlank bool         // the visitor has not typed anything yet
-	place   portal.Place // of the edited grant
+	isBlank bool          // the visitor has not typed anything yet
+	day     wallclock.Day // the first day to propose; the zero value is today
+	place   portal.Place  // of the edited grant
 }
 
 // guestOption is a guest to choose for a new access grant.
@@ -76,7 +80,12 @@ func (x *exchange) showGrantForm(f *grantForm) (err error) {
 		if place.TimeZone != "" {
 			f.Zone = x.zone(place)
 		}
-		f.proposeTimes(x, place)
+		f.proposeTimes(x, place, f.day)
+	}
+	if f.New {
+		if err := x.freeFirst(f); err != nil {
+			return err
+		}
 	}
 	if f.New && f.Guest == nil {
 		if err := x.guestOptions(f); err != nil {
@@ -87,7 +96,11 @@ func (x *exchange) showGrantForm(f *grantForm) (err error) {
 	if f.New {
 		title = "new." + x.nouns().grant
 	}
-	x.render(f.status(), "grantform", title, f)
+	status := f.status()
+	if f.Double != nil {
+		status = http.StatusConflict
+	}
+	x.render(status, "grantform", title, f)
 	return nil
 }
 
@@ -117,6 +130,16 @@ func (x *exchange) guestOptions(f *grantForm) error {
 	if err != nil {
 		return err
 	}
+	if x.r.PostForm.Has("guest_find") && chosen == "" && f.Values["guest_name"] == "" {
+		switch len(found.Items) {
+		case 0: // most likely somebody new
+			f.Values["guest_name"] = f.Find
+		case 1:
+			f.Values["guest"] = found.Items[0].Key
+			f.Guests = append(f.Guests, guestOption{found.Items[0], true})
+			return nil
+		}
+	}
 	for _, u := range found.Items {
 		if u.Key != chosen {
 			f.Guests = append(f.Guests, guestOption{u, false})
@@ -142,6 +165,9 @@ func showNewGrant(x *exchange) error {
 	}
 	page.isBlank = true
 	f.Values[spacesField] = asked.Get("space")
+	if day, err := wallclock.ParseDay(asked.Get(fromParam)); err == nil {
+		page.day = day
+	}
 	return x.showGrantForm(page)
 }
 
@@ -193,6 +219,16 @@ func saveNewGrant(x *exchange) error {
 		f.changeZone(x, x.zone(place))
 	}
 	f.require(x, required...)
+	if !f.HasFaults() && x.r.PostForm.Get(anywayField) != bookingFingerprint(f) {
+		var double *doubleBooking
+		if err := x.inView(func() (err error) { double, err = x.doubleBooking(f, req.Grant); return err }); err != nil {
+			return err
+		}
+		if double != nil && !double.isMoot(x, req, f.token) {
+			page.Double = double
+			return x.inView(func() error { return x.showGrantForm(page) })
+		}
+	}
 	o := portal.WriteOptions{Token: f.token}
 	if f.HasFaults() { // a dry run finds the other faults, so that the page shows all of them together
 		o = portal.WriteOptions{DryRun: true}

@@ -53,7 +53,7 @@ func TestNotice_EachAction_NamesWhatWasDoneOnce(t *testing.T) {
 		{"reservations/edit?key=r1", []string{"name", "Honeymoon"}, "Honeymoon: your changes are saved."},
 		{"reservations/edit?key=r1", nil, "Honeymoon: your changes are saved."},
 		{"reservations/new?guest=ada", []string{"space", "101", "starts_at", "2026-03-20T15:00", "ends_at", "2026-03-22T11:00"}, "Ada: the booking has been created."},
-		{"reservations/new", []string{"guest_name", "Grace <b>", "space", "101", "starts_at", "2026-03-20T15:00", "ends_at", "2026-03-22T11:00"}, "Grace <b>: the booking has been created."},
+		{"reservations/new", []string{"guest_name", "Grace <b>", "space", "101", "starts_at", "2026-04-20T15:00", "ends_at", "2026-04-22T11:00"}, "Grace <b>: the booking has been created."},
 		{"reservations/cancel?key=r1", nil, "Honeymoon: the booking is cancelled. Access has ended."},
 		{"staff/new", []string{"name", "Zoe"}, "Zoe is on the staff now."},
 		{"staff/edit?key=eve", []string{"name", "Eva"}, "Eva: your changes are saved."},

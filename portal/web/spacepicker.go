@@ -16,12 +16,16 @@ type spacePicker struct {
 	More        bool         // there are more spaces than the page shows
 	CommonPlace portal.Place // the common place of all spaces on the page
 	ChosenPlace portal.Place // the place of an access grant to the chosen spaces
+
+	next string // the cursor of the further spaces
 }
 
 type spaceOption struct {
 	Key, Name, Site string
 	Kind            data.Kind
+	siteKey         string
 	Chosen          bool
+	Taken           bool // somebody else has the space in the chosen time
 }
 
 const pickerLimit = 60
@@ -43,10 +47,8 @@ func (x *exchange) spacePickerOf(ctx context.Context, kinds []data.Kind, chosen 
 			if !slices.Contains(kinds, s.Kind) && !isChosen || !isChosen && slices.Contains(chosen, s.Key) {
 				continue
 			}
-			o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind, Chosen: isChosen}
-			if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
-				o.Site = site.Name
-			}
+			o := newSpaceOption(s, page.Related)
+			o.Chosen = isChosen
 			out.Options = append(out.Options, o)
 			places = append(places, page.Related.Place(s.Ref()))
 		}
@@ -64,8 +66,17 @@ func (x *exchange) spacePickerOf(ctx context.Context, kinds []data.Kind, chosen 
 		return out, err
 	}
 	add(page, false)
-	out.More, out.CommonPlace = page.Next != "", commonPlace(places)
+	out.More, out.next, out.CommonPlace = page.Next != "", page.Next, commonPlace(places)
 	return out, nil
+}
+
+// newSpaceOption returns a space to choose. related has its site.
+func newSpaceOption(s data.Space, related portal.Related) spaceOption {
+	o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind, siteKey: s.ParentSiteKey}
+	if site, shown := related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
+		o.Site = site.Name
+	}
+	return o
 }
 
 // pickableKinds are the kinds of spaces that can be chosen: all except sites.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -106,13 +107,27 @@ func (f *form) changeZone(x *exchange, zone *time.Location) {
 	f.Faults[zoneField] = x.text("grantform.zone.changed", "zone", zone.String())
 }
 
-// proposeTimes fills in the times of a stay of one night that begins today.
-func (f *form) proposeTimes(x *exchange, place portal.Place) {
-	today := wallclock.DayOf(x.h.db.Now(), f.Zone)
-	if at, err := today.At(place.CheckinTime, f.Zone); err == nil {
+// Times of day for places without usual ones, if the visitor has chosen a day.
+const (
+	usualCheckin  = "15:00"
+	usualCheckout = "11:00"
+)
+
+// proposeTimes fills in the times of a stay of one night that begins on a day, or today if day is the zero value.
+func (f *form) proposeTimes(x *exchange, place portal.Place, day wallclock.Day) {
+	checkin, checkout := place.CheckinTime, place.CheckoutTime
+	switch {
+	case day == wallclock.Day{}:
+		day = wallclock.DayOf(x.h.db.Now(), f.Zone)
+	case x.localizer.lasting:
+		checkin = cmp.Or(checkin, "00:00")
+	default:
+		checkin, checkout = cmp.Or(checkin, usualCheckin), cmp.Or(checkout, usualCheckout)
+	}
+	if at, err := day.At(checkin, f.Zone); err == nil {
 		f.setTime("starts_at", at)
 	}
-	if at, err := today.Add(1).At(place.CheckoutTime, f.Zone); err == nil {
+	if at, err := day.Add(1).At(checkout, f.Zone); err == nil {
 		f.setTime("ends_at", at)
 	}
 }

@@ -10,7 +10,7 @@ const looks = {
   "phone, without script": { viewport: { width: 390, height: 844 }, javaScriptEnabled: false },
 };
 
-let server, chromium, large;
+let server, chromium, large, made = 0;
 before(async () => {
   server = await serve();
   chromium = await browse();
@@ -35,6 +35,7 @@ function task(name, begin, most, work) {
           page, home,
           click: async (target) => { cost[0]++; await loaded(target.click()); },
           enter: async (target) => { cost[0]++; await loaded(target.press("Enter")); },
+          pick: async (target) => { cost[0]++; await target.check(); },
           fill: async (target, text) => { cost[1]++; await target.fill(text); },
         });
         await shoot(page, `clicks ${name} ${look}`);
@@ -105,4 +106,30 @@ task("which rooms are free on a date", "calendar", [1, 1, 1], async (hand) => {
   assert.ok(rooms.length === 50 && rooms[0].startsWith("Room 1"), rooms.slice(0, 3).join());
   assert.equal(await page.locator(`.cal thead th:nth-child(2) time`).getAttribute("datetime"), date);
   assert.equal(await page.locator(".cal tbody tr:not(.site)").count(), await page.locator(`.cal tbody td:nth-child(2) a[href*="from=${date}"]`).count());
+});
+
+task("new booking of a known guest", "", [4, 3, 3], async (hand) => {
+  const { page } = hand;
+  await hand.click(seen(page, "main a").filter({ hasText: /^New booking$/ }).first());
+  made++; // the room is free
+  await hand.fill(page.locator("[name=starts_at]"), `${2031 + made}-05-10T15:00`);
+  await hand.fill(page.locator("[name=ends_at]"), `${2031 + made}-05-12T11:00`);
+  const guest = page.locator("[name=guest_text]");
+  await hand.fill(guest, large.Guest);
+  await hand.enter(guest);
+  assert.equal(await page.locator("[name=guest][value^=guest]").isChecked(), true, "the only guest with this name is chosen");
+  await hand.pick(page.locator("[name=space]").first());
+  await hand.click(page.locator("main form button.primary"));
+  assert.match(page.url(), /reservations\/view\?/);
+  assert.match(await page.textContent("main"), new RegExp(large.Guest));
+});
+
+task("new booking from a free day of the calendar", "calendar", [3, 1, 3], async (hand) => {
+  const { page } = hand;
+  await hand.click(page.locator(".cal .free").first());
+  const guest = page.locator("[name=guest_text]");
+  await hand.fill(guest, large.Guest);
+  await hand.enter(guest);
+  await hand.click(page.locator("main form button.primary"));
+  assert.match(page.url(), /reservations\/view\?/);
 });

@@ -28,11 +28,15 @@ const grant = (key) => ask(`grant?key=${key}`);
 const counts = () => ask("counts");
 const push = (booking) => ask("push", { customer_key: "Casa Lusitana Hotels", bookings: [booking] });
 
+let filled = 0;
+
 /** Fills in the form for a new booking, but does not submit it. */
 async function fillBooking(page, home, guest) {
   await page.goto(`${home}reservations/new`);
-  await page.fill("[name=starts_at]", "2031-03-01T15:00");
-  await page.fill("[name=ends_at]", "2031-03-03T11:00");
+  const year = 2031 + filled++; // so that the room is free
+  await page.fill("[name=starts_at]", `${year}-03-01T15:00`);
+  await page.fill("[name=ends_at]", `${year}-03-03T11:00`);
+  await page.click("details.more summary");
   await page.fill("[name=guest_name]", guest);
   await page.check("[name=space] >> nth=0");
 }

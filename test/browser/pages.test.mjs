@@ -45,6 +45,7 @@ test("an error message is the accessible description of its field", async () => 
     await page.goto(`${home}reservations/new`);
     await page.fill("[name=starts_at]", "2030-01-02T15:00");
     await page.fill("[name=ends_at]", "2030-01-01T15:00");
+    await page.click("details.more summary");
     await page.fill("[name=preferred_code]", "12");
     await page.fill("[name=guest_name]", "Grace");
     await page.click("button.primary");

@@ -71,7 +71,7 @@
   // Enter presses the first button of a form by default, which may be the one that searches for spaces.
   for (const find of document.querySelectorAll("button[name=find]")) {
     find.form.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !event.target.matches("input:not([name=find_text], [type=checkbox])")) return;
+      if (event.key !== "Enter" || !event.target.matches("input:not([name=find_text], [name=guest_text], [type=checkbox])")) return;
       event.preventDefault();
       find.form.requestSubmit(find.form.querySelector("button.primary"));
     });

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"github.com/samber/lo"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// anywayField is the button that creates an access grant in spite of a warning. Its value is the bookingFingerprint of the form
+// that showed the warning, so that it does not confirm other spaces or times.
+const anywayField = "anyway"
+
+// doubleBooking is a warning that somebody else has a chosen space in the chosen time.
+type doubleBooking struct {
+	Stays       []grantRow
+	Fingerprint string
+}
+
+const (
+	doubleStays = 5   // in a warning
+	takenLimit  = 500 // access grants that are read to find out which spaces are taken
+	freePages   = 4   // pages of spaces that are searched for free ones
+	maxPicked   = 50  // chosen spaces for which a warning is looked up
+
+	maxTakenKeys = 100 // spaces of one query
+)
+
+// bookingFingerprint returns a fingerprint of the spaces and times in a form.
+func bookingFingerprint(f *form) string {
+	return fingerprint(f.Values[spacesField] + "\x00" + f.Values["starts_at"] + "\x00" + f.Values["ends_at"])
+}
+
+// doubleBooking returns a warning about a new access grant, or nil. There is no warning for verticals in which several persons
+// have access to a space at the same time.
+func (x *exchange) doubleBooking(f *form, g data.AccessGrant) (*doubleBooking, error) {
+	if x.localizer.lasting || len(g.Spaces) == 0 || len(g.Spaces) > maxPicked || !x.can(portal.ActionReadAccessGrants) || !x.can(portal.ActionReadSpaces) ||
+		g.StartsAt.IsZero() || !g.EndsAt.IsZero() && !g.EndsAt.After(g.StartsAt) {
+		return nil, nil
+	}
+	spaces, err := x.view.Spaces(x.ctx(), data.Query{Keys: lo.Map(g.Spaces, func(r data.Ref, _ int) string { return r.Key }), Kinds: idleKinds, Limit: maxPicked})
+	if err != nil {
+		return nil, err
+	}
+	page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKeys: keysOfSpaces(spaces.Items), From: g.StartsAt, Until: g.EndsAt, Limit: doubleStays})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Items) == 0 {
+		return nil, nil
+	}
+	out := &doubleBooking{Fingerprint: bookingFingerprint(f)}
+	for _, other := range page.Items {
+		out.Stays = append(out.Stays, x.newGrantRow(other, page.Related))
+	}
+	return out, nil
+}
+
+// isMoot reports whether the warning is of no use: the access grant cannot be created, or the same form, posted before, has created
+// one of the access grants of the warning.
+func (d *doubleBooking) isMoot(x *exchange, req portal.AccessGrantRequest, token string) bool {
+	made, err := x.session.CreateAccessGrant(x.ctx(), req, portal.WriteOptions{Token: token, DryRun: true})
+	return err != nil || slices.ContainsFunc(d.Stays, func(row grantRow) bool { return row.Ref.Key == made.Key })
+}
+
+func keysOfSpaces(spaces []data.Space) []string {
+	return lo.Map(spaces, func(s data.Space, _ int) string { return s.Key })
+}
+
+// freeFirst moves the spaces that are taken in the time of a form behind the others. It reads further spaces if few of the first
+// ones are free. It does nothing without a time, and in verticals in which several persons have access to a space at the same time.
+func (x *exchange) freeFirst(f *grantForm) error {
+	from, until := f.peekTime("starts_at"), f.peekTime("ends_at")
+	if x.localizer.lasting || from.IsZero() || !until.After(from) || !x.can(portal.ActionReadAccessGrants) || !x.can(portal.ActionReadSpaces) {
+		return nil
+	}
+	chosen := lo.CountBy(f.Spaces.Options, func(o spaceOption) bool { return o.Chosen })
+	free, taken := slices.Clone(f.Spaces.Options[:chosen]), []spaceOption(nil)
+	options := f.Spaces.Options[chosen:]
+	next := f.Spaces.next
+	for i := 1; ; i++ {
+		found, err := x.takenSpaces(slices.Concat(options, free[:chosen]), from, until)
+		if err != nil {
+			return err
+		}
+		for j := range chosen {
+			free[j].Taken = found.has(data.Space{Key: free[j].Key, ParentSiteKey: free[j].siteKey})
+		}
+		for _, o := range options {
+			if o.Taken = found.has(data.Space{Key: o.Key, ParentSiteKey: o.siteKey}); o.Taken {
+				taken = append(taken, o)
+			} else {
+				free = append(free, o)
+			}
+		}
+		if len(free) >= pickerLimit/2 || next == "" || i == freePages {
+			break
+		}
+		page, err := x.view.Spaces(x.ctx(), data.Query{Kinds: pickableKinds, Text: f.Spaces.Find, ByName: true, Limit: pickerLimit, Cursor: next})
+		if err != nil {
+			return err
+		}
+		options, next = nil, page.Next
+		for _, s := range page.Items {
+			if !slices.ContainsFunc(free[:chosen], func(o spaceOption) bool { return o.Key == s.Key }) {
+				options = append(options, newSpaceOption(s, page.Related))
+			}
+		}
+	}
+	all := append(free, taken...)
+	f.Spaces.Options = all[:min(len(all), chosen+pickerLimit)]
+	f.Spaces.More = next != "" || len(all) > len(f.Spaces.Options)
+	return nil
+}
+
+// takenSpaces returns those of the spaces to choose from that somebody has in a time. They can be sites, which stand for the spaces
+// in them. It does not take notice of all access grants if there are very many.
+func (x *exchange) takenSpaces(options []spaceOption, from, until time.Time) (takenSpaces, error) {
+	var keys []string
+	for _, o := range options {
+		if isIdleKind(data.Space{Kind: o.Kind}) && len(keys) < maxTakenKeys {
+			keys = append(keys, o.Key)
+		}
+	}
+	out := takenSpaces{}
+	if len(keys) == 0 {
+		return out, nil
+	}
+	page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKeys: keys, From: from, Until: until, Limit: takenLimit})
+	for _, g := range page.Items {
+		for _, ref := range g.Spaces {
+			out[ref.Key] = true
+		}
+	}
+	return out, err
+}
+
+// peekTime returns the time of a field, or the zero time if the field is empty or invalid.
+func (f *form) peekTime(name string) time.Time {
+	t, err := wallclock.Parse(f.Values[name], f.Zone)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
