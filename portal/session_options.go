@@ -19,8 +19,8 @@ import (
 // option is set that it cannot use, and writes nothing.
 type WriteOptions struct {
 	// DryRun makes the call validate its arguments and write nothing. The call returns the error that the write would return.
-	// Without an error, a call that creates or edits a resource returns the zero resource, and a call that deletes returns the
-	// report of the delete.
+	// Without an error, a call that creates or edits a resource returns the zero resource, or the resource that an earlier call with
+	// the same Token created. A call that deletes returns the report of the delete.
 	DryRun bool
 
 	// Token makes a call that creates a resource safe to repeat. The key of the resource is derived from the token, the portal

@@ -11,23 +11,17 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// anywayField is the button that creates an access grant in spite of a warning. Its value is the bookingFingerprint of the form
-// that showed the warning, so that it does not confirm other spaces or times.
-const anywayField = "anyway"
-
-// doubleBooking is a warning that somebody else has a chosen space in the chosen time.
+// doubleBooking is a warning that somebody else has a chosen space in the chosen time. The button that creates the access grant
+// nevertheless posts the fingerprint, so that it does not confirm other spaces or times.
 type doubleBooking struct {
-	Stays       []grantRow
+	Clashes     []clash
 	Fingerprint string
 }
 
 const (
-	doubleStays = 5   // in a warning
-	takenLimit  = 500 // access grants that are read to find out which spaces are taken
-	freePages   = 4   // pages of spaces that are searched for free ones
-	maxPicked   = 50  // chosen spaces for which a warning is looked up
-
-	maxTakenKeys = 100 // spaces of one query
+	takenLimit = 500 // access grants that are read to find out which spaces are taken
+	freePages  = 4   // pages of spaces that are searched for free ones
+	maxPicked  = 50  // chosen spaces for which a warning is looked up
 )
 
 // bookingFingerprint returns a fingerprint of the spaces and times in a form.
@@ -38,7 +32,7 @@ func bookingFingerprint(f *form) string {
 // doubleBooking returns a warning about a new access grant, or nil. There is no warning for verticals in which several persons
 // have access to a space at the same time.
 func (x *exchange) doubleBooking(f *form, g data.AccessGrant) (*doubleBooking, error) {
-	if x.localizer.lasting || len(g.Spaces) == 0 || len(g.Spaces) > maxPicked || !x.can(portal.ActionReadAccessGrants) || !x.can(portal.ActionReadSpaces) ||
+	if len(g.Spaces) == 0 || len(g.Spaces) > maxPicked || !x.can(portal.ActionReadAccessGrants) || !x.can(portal.ActionReadSpaces) ||
 		g.StartsAt.IsZero() || !g.EndsAt.IsZero() && !g.EndsAt.After(g.StartsAt) {
 		return nil, nil
 	}
@@ -46,29 +40,19 @@ func (x *exchange) doubleBooking(f *form, g data.AccessGrant) (*doubleBooking, e
 	if err != nil {
 		return nil, err
 	}
-	page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKeys: keysOfSpaces(spaces.Items), From: g.StartsAt, Until: g.EndsAt, Limit: doubleStays})
-	if err != nil {
+	refs := lo.Map(spaces.Items, func(s data.Space, _ int) data.Ref { return s.Ref() })
+	clashes, err := x.overlapping(refs, g.StartsAt, g.EndsAt, "")
+	if err != nil || len(clashes) == 0 {
 		return nil, err
 	}
-	if len(page.Items) == 0 {
-		return nil, nil
-	}
-	out := &doubleBooking{Fingerprint: bookingFingerprint(f)}
-	for _, other := range page.Items {
-		out.Stays = append(out.Stays, x.newGrantRow(other, page.Related))
-	}
-	return out, nil
+	return &doubleBooking{clashes, bookingFingerprint(f)}, nil
 }
 
 // isMoot reports whether the warning is of no use: the access grant cannot be created, or the same form, posted before, has created
 // one of the access grants of the warning.
 func (d *doubleBooking) isMoot(x *exchange, req portal.AccessGrantRequest, token string) bool {
 	made, err := x.session.CreateAccessGrant(x.ctx(), req, portal.WriteOptions{Token: token, DryRun: true})
-	return err != nil || slices.ContainsFunc(d.Stays, func(row grantRow) bool { return row.Ref.Key == made.Key })
-}
-
-func keysOfSpaces(spaces []data.Space) []string {
-	return lo.Map(spaces, func(s data.Space, _ int) string { return s.Key })
+	return err != nil || slices.ContainsFunc(d.Clashes, func(c clash) bool { return c.Row.Ref.Key == made.Key })
 }
 
 // freeFirst moves the spaces that are taken in the time of a form behind the others. It reads further spaces if few of the first
@@ -122,7 +106,7 @@ func (x *exchange) freeFirst(f *grantForm) error {
 func (x *exchange) takenSpaces(options []spaceOption, from, until time.Time) (takenSpaces, error) {
 	var keys []string
 	for _, o := range options {
-		if isIdleKind(data.Space{Kind: o.Kind}) && len(keys) < maxTakenKeys {
+		if isIdleKind(data.Space{Kind: o.Kind}) && len(keys) < maxSpaceKeys {
 			keys = append(keys, o.Key)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 const (
 	untilField  = "until"  // the new end
 	shownField  = "shown"  // the fingerprint of the value that the page showed
-	anywayField = "anyway" // set if the visitor has seen which other access grants overlap
+	anywayField = "anyway" // set by a visitor who has seen which other access grants overlap
 	returnParam = "return" // set to returnToday if the visitor comes from the start page and returns there
 	returnToday = "today"
 )
