@@ -108,12 +108,13 @@ for (const script of [false, true]) {
   test(`changing the language keeps the input of a form, ${on}`, async () => {
     await visit(script, async (page, home) => {
       await fillBooking(page, home, `Language ${on}`);
+      const starts = await page.inputValue("[name=starts_at]");
       const was = await counts();
       await page.selectOption("#set_locale", "de-DE");
       await page.click(".locale button");
       assert.equal(await page.getAttribute("html", "lang"), "de-DE");
       assert.equal(await page.inputValue("[name=guest_name]"), `Language ${on}`);
-      assert.equal(await page.inputValue("[name=starts_at]"), "2031-03-01T15:00");
+      assert.equal(await page.inputValue("[name=starts_at]"), starts);
       assert.ok(await page.isChecked("[name=space] >> nth=0"));
       assert.ok(!page.url().includes("Language"), "nothing that was typed is in the address");
       assert.deepEqual(await counts(), was);
