@@ -95,7 +95,7 @@ func (s *service) start(store storage.Store) (stop func() error, err error) {
 // Times of the services. The intervals are long, because most of the simulated time nothing happens.
 const (
 	interval   = time.Minute
-	settleTime = 31*time.Minute + interval/2 // longer than the longest pause, and not when the services look for work
+	settleTime = 35*time.Minute + interval/2 // longer than the longest pause and a few passes, and not when the services look for work
 )
 
 func (s *service) close() {
