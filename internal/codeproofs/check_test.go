@@ -294,7 +294,7 @@ func (h *hotel) checkPINs(s *stay, claims []claim) *failure {
 		for id, at := range s.at {
 			if at.pin != pin {
 				h.saw["another PIN at a door"]++
-				ok = ok && h.locks[id].rejects(pin, at.slot, s.id)
+				ok = ok && h.locks[id].rejects(pin, s.id)
 			}
 		}
 		if ok {
@@ -310,11 +310,11 @@ func trivial(pin string) bool {
 	return limits.CheckPIN(device.NewSecret(pin)) != nil
 }
 
-// rejects reports whether the lock rejects a PIN for a slot and a subject, or may have rejected it at some time because another slot
-// or another planned code had it.
-func (l *lock) rejects(pin string, slot, subject int) bool {
+// rejects reports whether the lock rejects a PIN for a subject, or may have rejected it at some time because another code on it, or
+// another planned code, had it.
+func (l *lock) rejects(pin string, subject int) bool {
 	for other := range l.ever[pin] {
-		if other != slot && other != -subject {
+		if other != -subject {
 			return true
 		}
 	}
