@@ -59,16 +59,23 @@ func (g *group) commitOnce() error {
 	s := g.store
 	s.writer.number++
 	number := s.writer.number
+	if s.writer.uncertain && !g.begun {
+		if _, err := s.resolve(number); err != nil {
+			return fmt.Errorf("%w (%w)", sanitize("commit", err), errConnectionLost)
+		}
+	}
 	if err := g.connect(); err != nil {
 		return fmt.Errorf("%w (%w)", sanitize("commit", err), errConnectionLost)
 	}
 	b := &pgx.Batch{}
 	ctx := context.Background()
+	var previous *int64 // a group that has begun has held the lock since, so nothing can have changed
 	if !g.begun {
 		g.queueBegin(b)
+		previous = new(s.writer.committed)
 	}
 	s.queueWrites(b, g.writes)
-	b.Queue(s.sql.writerPut, s.id, number)
+	b.Queue(s.sql.writerPut, s.id, number, previous)
 	b.Queue(sqlCommit).Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return errRolledBack
@@ -83,10 +90,14 @@ func (g *group) commitOnce() error {
 	err := g.conn.SendBatch(ctx, b).Close()
 	if err == nil {
 		g.begun = false
+		s.writer.committed, s.writer.uncertain = number, false
 		return nil
 	}
 	g.abandon(err)
 	switch {
+	case sqlState(err) == stateDivisionByZero: // the row was restored from a backup, or a standby had an old one
+		s.writer.uncertain = true
+		return fmt.Errorf("%w (%w)", sanitize("commit", err), errConnectionLost)
 	case serialization(err):
 		return fmt.Errorf("%w (%w)", sanitize("commit", err), errSerialization)
 	case refused(err), errors.Is(err, errRolledBack):
@@ -145,15 +156,20 @@ func (s *Store) queueWrites(b *pgx.Batch, l *overlay.Layer) {
 // defaultResolveTimeout is the longest time to determine the outcome of a commit.
 const defaultResolveTimeout = time.Minute
 
-// resolve determines whether the group with a number was committed after its connection was
-// lost. It takes the lock, so that the transaction has ended, and reads the row that the
-// transaction wrote. It tries again until s.resolveTimeout has passed.
+// resolve determines whether the group with a number was committed after its connection was lost, and makes sure that it is not
+// committed later: its message may reach the server when another transaction has already had the lock. It takes the lock, so that
+// a transaction that has it ends, and gives the number up unless the row of the Store contains it. It tries again until
+// s.resolveTimeout has passed.
 func (s *Store) resolve(number int64) (committed bool, err error) {
+	s.writer.number++
+	s.writer.uncertain = true
 	ctx, cancel := context.WithTimeout(context.Background(), s.resolveTimeout)
 	defer cancel()
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
-		if committed, err = s.committed(ctx, number); err == nil {
-			return committed, nil
+		var last int64
+		if last, err = s.giveUp(ctx, number, s.writer.number); err == nil {
+			s.writer.committed, s.writer.uncertain = last, false
+			return last == number, nil
 		}
 		timer := time.NewTimer(delay)
 		select {
@@ -165,30 +181,22 @@ func (s *Store) resolve(number int64) (committed bool, err error) {
 	}
 }
 
-// committed is one attempt of resolve.
-func (s *Store) committed(ctx context.Context, number int64) (bool, error) {
+// giveUp replaces the number in the row of the Store, unless it is the given one, and returns the number that the row contains then.
+func (s *Store) giveUp(ctx context.Context, number, next int64) (last int64, err error) {
 	conn, err := s.updates.Acquire(ctx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer rollBack(conn)
-	var last int64
 	b := &pgx.Batch{}
 	s.queueLock(b, func() {})
-	b.Queue(s.sql.writerGet, s.id).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			if err := rows.Scan(&last); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
-	b.Queue(sqlRollback)
+	b.Queue(s.sql.writerGiveUp, s.id, number, next).QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
+	b.Queue(sqlCommit)
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		if !refused(err) {
 			closeConn(conn)
 		}
-		return false, err
+		return 0, err
 	}
-	return last == number, nil
+	return last, nil
 }

@@ -22,7 +22,8 @@
 // writer determines whether it committed. Each COMMIT also writes the number of the group to
 // a row of the Store, so after the loss the writer takes the lock, which waits until the lost
 // transaction has ended, and reads this row. This is also correct after a failover to a
-// standby. If the group did not commit, its Updates return [storage.ErrConflict], because
+// standby. It then replaces the number, which makes the transaction fail if the server
+// receives it only later. If the group did not commit, its Updates return [storage.ErrConflict], because
 // [storage.Run] can repeat them. They return [storage.ErrUnknown] only if the row cannot be
 // read within a minute.
 //

@@ -119,6 +119,7 @@ func sqlState(err error) string {
 // The codes of errors of the server that the package handles.
 const (
 	stateReadOnly        = "25006" // a write in a read-only transaction
+	stateDivisionByZero  = "22012"
 	stateSerialization   = "40001"
 	stateDeadlock        = "40P01"
 	stateUnknown         = "40003" // of distributed databases

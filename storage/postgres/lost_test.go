@@ -68,6 +68,34 @@ func TestUpdate_ConnectionIsCutAtCommit_OutcomeIsCorrect(t *testing.T) {
 	}
 }
 
+// TestUpdate_MessageReachesTheServerLate_WritesNothing sends an Update whose connection was lost, and which was therefore sent again,
+// to the server after a later Update.
+func TestUpdate_MessageReachesTheServerLate_WritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, portable := range []bool{false, true} {
+		t.Run(fmt.Sprint("portable ", portable), func(t *testing.T) {
+			t.Parallel()
+			p := startProxy(t)
+			p.late, p.answered = make(chan struct{}), make(chan struct{})
+			c := &cutter{proxy: p}
+			o := postgrestest.Options(t)
+			o.Portable, o.Configure = portable, c.configure
+			o.TransactionPooling = true // otherwise the driver prepares new statements in a message of its own
+			s := openWith(t, p.url(), o)
+			direct := openWith(t, postgrestest.Shared(t).URL(), postgres.Options{Schema: o.Schema, Portable: portable})
+			put(t, s, "key", "first")
+			c.arm(cutLate)
+			put(t, s, "key", "second")
+			put(t, s, "key", "third")
+			close(p.late)
+			<-p.answered
+			require.Equal(t, map[string]string{"key": "third"}, rowsOf(t, direct))
+			put(t, s, "key", "fourth")
+			require.Equal(t, map[string]string{"key": "fourth"}, rowsOf(t, direct))
+		})
+	}
+}
+
 // TestUpdate_ServerCannotBeReachedAfterTheCut_OutcomeIsUnknown cuts the connection of a commit and refuses new connections, so that
 // the outcome cannot be determined.
 func TestUpdate_ServerCannotBeReachedAfterTheCut_OutcomeIsUnknown(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	cutBefore     // before the COMMIT and the writes reach the server
 	cutAfter      // after the server has committed, before its answer reaches the client
 	cutDuring     // after the writes were sent to the server, which may or may not read them
+	cutLate       // the client loses the connection, and the server gets the message when proxy.late is closed
 )
 
 // proxy is a proxy in front of the shared server. It cuts the connection on which the next COMMIT is sent.
@@ -34,6 +35,9 @@ type proxy struct {
 	next    cut
 	refuses bool          // new connections
 	stall   chan struct{} // not nil while nothing is forwarded; closed at the end
+
+	late     chan struct{} // closed to send the message of cutLate
+	answered chan struct{} // closed when the server has answered it
 }
 
 // proxied is a connection through a proxy.
@@ -80,18 +84,32 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	c := &proxied{}
 	end := func() { _ = client.Close(); _ = server.Close() }
+	answered := make(chan struct{})
 	go func() { // from the client
 		defer end()
-		buffer := make([]byte, 64<<10)
+		buffer, begun := make([]byte, 64<<10), false
 		for {
 			n, err := client.Read(buffer)
 			if n > 0 {
 				p.waitStall()
-				switch p.take(c) {
+				at := cutNone
+				if begun { // the first message begins a session, or cancels the statement of another one
+					at = p.take(c)
+				}
+				begun = true
+				switch at {
 				case cutBefore:
 					return
 				case cutDuring:
+					_ = client.Close() // before the server can answer
 					_, _ = server.Write(buffer[:n])
+					return
+				case cutLate:
+					_ = client.Close()
+					<-p.late
+					_, _ = server.Write(buffer[:n])
+					<-answered
+					close(p.answered)
 					return
 				}
 				if _, err := server.Write(buffer[:n]); err != nil {
@@ -105,6 +123,7 @@ func (p *proxy) serve(client net.Conn) {
 	}()
 	go func() { // from the server
 		defer end()
+		defer close(answered)
 		buffer := make([]byte, 64<<10)
 		for {
 			n, err := server.Read(buffer)

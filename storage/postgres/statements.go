@@ -21,7 +21,7 @@ type statements struct {
 	get, put, remove         string
 	merge                    string // put without preparing for concurrent writers, which the lock excludes; needs version 15
 	removeRange, removeAfter string // a range with an end, and one without
-	writerPut, writerGet     string
+	writerPut, writerGiveUp  string
 	writerExpire             string
 }
 
@@ -48,9 +48,14 @@ func newStatements(schema string, portable bool) *statements {
 	s.remove = "delete from " + s.rows + " where k = any($1::bytea[])"
 	s.removeRange = "delete from " + s.rows + " where k >= $1::bytea and k < $2::bytea"
 	s.removeAfter = "delete from " + s.rows + " where k >= $1::bytea"
-	s.writerPut = "insert into " + s.writers + " (id, committed, seen) values ($1::bytea, $2::int8, now()) " +
+	// A transaction whose connection was lost may begin late. It divides by zero if another one has committed or been given up since
+	// it was sent, that is, if the row does not contain the number $3. It is not compared with null.
+	s.writerPut = "insert into " + s.writers + " (id, committed, seen) values ($1::bytea, ($2::int8 / (1 - " +
+		"(select count(*) from " + s.writers + " where id = $1::bytea and committed <> $3::int8)))::int8, now()) " +
 		"on conflict (id) do update set committed = excluded.committed, seen = excluded.seen"
-	s.writerGet = "select committed from " + s.writers + " where id = $1::bytea"
+	s.writerGiveUp = "insert into " + s.writers + " as w (id, committed, seen) values ($1::bytea, $3::int8, now()) " +
+		"on conflict (id) do update set committed = case when w.committed = $2::int8 then w.committed else excluded.committed end, " +
+		"seen = excluded.seen returning committed"
 	s.writerExpire = "delete from " + s.writers + " where seen < now() - interval '30 days' and id <> ''::bytea"
 	return s
 }

@@ -20,7 +20,10 @@ type writer struct {
 	stopping bool
 	stopped  chan struct{}
 
-	number int64 // of the last group that was sent; only the writer uses it
+	// Only the writer uses these fields.
+	number    int64 // of the last group that was sent or given up
+	committed int64 // the number in the row of the Store
+	uncertain bool  // whether the row contains another number
 }
 
 // call is one call of Update.
