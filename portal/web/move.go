@@ -83,13 +83,13 @@ func (x *exchange) loadMove(out string) (*movePage, error) {
 	return p, nil
 }
 
-// window returns the time for which the guest needs a space.
+// window returns the time for which the guest needs a space. It is the whole stay if this has ended.
 func (p *movePage) window(now time.Time) (from, until time.Time) {
-	from = p.grant.StartsAt
-	if from.Before(now) {
+	from, until = p.grant.StartsAt, p.grant.EndsAt
+	if from.Before(now) && (until.IsZero() || now.Before(until)) {
 		from = now
 	}
-	return from, p.grant.EndsAt
+	return from, until
 }
 
 // listTargets adds the spaces to which the guest can move, first those of the same site.

@@ -154,7 +154,9 @@ func (x *exchange) lateCheckouts(row grantRow) (out []laterEnd) {
 	if now := x.h.db.Now().In(row.zone); now.After(first) {
 		first = now
 	}
-	for at := first.Truncate(time.Hour).Add(time.Hour); len(out) < 6 && wallclock.DayOf(at, row.zone) == wallclock.DayOf(row.Ends, row.zone); at = at.Add(time.Hour) {
+	local := first.In(row.zone)
+	past := time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second + time.Duration(local.Nanosecond())
+	for at := first.Add(time.Hour - past); len(out) < 6 && wallclock.DayOf(at, row.zone) == wallclock.DayOf(row.Ends, row.zone); at = at.Add(time.Hour) {
 		e := x.endingAt(x.localizer.clock(at.In(row.zone)), at, row.zone)
 		e.When = ""
 		out = append(out, e)
