@@ -200,6 +200,8 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 			delete(missing, id) // it does not wait for a slot
 		case healthy && !full && !h.world.Faults(l.id).Full && l.number != picky:
 			return fail("missing", "the code of %s is not on the lock, which needs %s and has %s", n.key, names(needs), contents(slots))
+		case c == nil && !healthy && slices.ContainsFunc(claims, func(c claim) bool { return c.Subject == n.key && c.Problem }):
+			h.saw["cannot be set"]++ // it was needed again while it was being removed
 		case c == nil || !c.Problem || c.Set && healthy:
 			return fail("silent", "the code of %s is not on the lock, and no error or warning says so: %+v", n.key, c)
 		case full && healthy:
