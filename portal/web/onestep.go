@@ -29,7 +29,7 @@ type steps struct {
 }
 
 // laterEnd is a button that sets a later end.
-type laterEnd struct{ Label, When, Value string }
+type laterEnd struct{ Label, When, Value string } // without When, Label is a time
 
 // extendPage is the content of the page that extends an access grant.
 type extendPage struct {
