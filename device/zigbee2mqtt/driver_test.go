@@ -176,6 +176,20 @@ func TestDo_BridgeIsOffline_ReturnsErrOffline(t *testing.T) {
 	require.Zero(t, w.commands(testLock))
 }
 
+// Zigbee2MQTT receives no requests until it has started, and the broker may have kept the message that an earlier process is online.
+func TestDevices_BridgeStartsAgain_StatesAreRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.open(t)
+	require.Eventually(t, func() bool { return !find(t, c, testLock).State.Locked.IsZero() }, eventually, tick)
+	was := find(t, c, testLock).State.Locked
+	w.change(func() {
+		w.locked = !w.locked
+		w.fakeBridge.publish("bridge/state", `{"state":"online"}`, true)
+	})
+	require.Eventually(t, func() bool { return find(t, c, testLock).State.Locked != was }, eventually, tick)
+}
+
 // An MQTT library that repeats unacknowledged messages after a reconnect would open a door much later.
 func TestDo_BrokerIsRestarted_CommandIsNotRepeated(t *testing.T) {
 	t.Parallel()

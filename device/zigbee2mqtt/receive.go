@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/customerportal-go/customerportal/device"
 )
@@ -52,7 +53,7 @@ func (c *conn) receive(topic string, payload []byte, retained bool) {
 		c.announce(topic, d)
 	}
 	if isBridge && bridge == "state" {
-		c.setBridge(decodeOnline(payload))
+		c.setBridge(decodeOnline(payload), retained)
 	}
 	if len(payload) > maxState {
 		return
@@ -95,17 +96,28 @@ func (c *conn) setInfo(info bridgeInfo) {
 	}
 }
 
-func (c *conn) setBridge(online device.Optional[bool]) {
+func (c *conn) setBridge(online device.Optional[bool], retained bool) {
 	wasOffline := c.bridge.Is(false)
 	c.bridge = online
-	if wasOffline == online.Is(false) {
-		return
+	if wasOffline != online.Is(false) {
+		c.watch.add(device.Event{Kind: device.Resync})
 	}
-	c.watch.add(device.Event{Kind: device.Resync})
-	if wasOffline {
+	started := online.Is(true) && !retained // perhaps after the states were requested
+	if wasOffline && !online.Is(false) || started {
 		c.refreshAll()
 	}
+	if started {
+		time.AfterFunc(startPause, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.refreshAll()
+		})
+	}
 }
+
+// startPause is the time after which the states are read again when Zigbee2MQTT has started, because it announces itself before it
+// receives requests.
+const startPause = 2 * time.Second
 
 // refreshAll reads the states of all locks and thermostats.
 func (c *conn) refreshAll() {
