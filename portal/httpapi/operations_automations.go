@@ -143,7 +143,7 @@ func listRuns(ctx context.Context, c *call, r *listRunsRequest) (jsonObject, err
 	return jsonObject{"automation_runs": out, "pagination": c.pagination(page.Next, page.Next != "")}, nil
 }
 
-// runSubject returns the reference by class to the access grant or the staff member of an id. It is zero if there is none.
+// runSubject returns the reference by class to the access grant or the staff member of an id. It is zero if there is no such resource.
 func runSubject(ctx context.Context, snap *data.Snapshot, id uuid.UUID) (ref data.Ref, err error) {
 	g, err := snap.AccessGrantByID(ctx, id)
 	if err == nil {

@@ -250,7 +250,7 @@ func (c *call) warnNoCodes(i int, d access.Device) {
 	}
 }
 
-// userKey returns the key of the new user identity, or nil if there is none.
+// userKey returns the key of the new user identity. It returns nil if the request creates none.
 func (r *createGrantRequest) userKey() *string {
 	if r.User == nil {
 		return nil

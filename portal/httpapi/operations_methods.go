@@ -293,7 +293,7 @@ func listMethods(ctx context.Context, c *call, r *listMethodsRequest) (jsonObjec
 	return jsonObject{"access_methods": out, "pagination": c.pagination(next, next != "")}, nil
 }
 
-// grantOfCode restricts a query of access grants to the grant of an access code. It returns errNoMatch if there is none in the query. If
+// grantOfCode restricts a query of access grants to the grant of an access code. It returns errNoMatch if the query excludes this grant. If
 // id is zero, it changes nothing.
 func (c *call) grantOfCode(ctx context.Context, snap *data.Snapshot, id uuid.UUID, q *data.Query) error {
 	if id == uuid.Nil {

@@ -8,7 +8,7 @@ import (
 
 // codeBadge is the state of the codes of an access grant in a list.
 type codeBadge struct {
-	PIN   string // that all doors have; "" if the portal does not show it or there is none
+	PIN   string // that all doors have; "" if the portal does not show it or no PIN was chosen
 	State string // of the door that needs attention most
 	Class string
 }

@@ -13,7 +13,7 @@ import (
 
 // codesCard is the part of a page with the access codes of an access grant, a staff member or a space.
 type codesCard struct {
-	PIN     string // of all doors without one of their own; "" if the portal does not show it or there is none
+	PIN     string // of all doors without one of their own; "" if the portal does not show it or no PIN was chosen
 	Rows    []codeRow
 	Empty   string // the reason for which there are no rows
 	Stopped bool   // there are more codes
@@ -209,7 +209,7 @@ func (x *exchange) codeFailure(t access.CodeErrorType, lock access.Device) strin
 const spaceCodesLimit = 20
 
 // codesOfSpace returns the access codes on the locks of a space, with the people who have them. It returns nil if the portal does not
-// show codes, or if there are none.
+// show codes, or if no lock of the space has any.
 func (x *exchange) codesOfSpace(s data.Space, zone *time.Location) (*codesCard, error) {
 	if !x.can(portal.ActionReadCodes) {
 		return nil, nil

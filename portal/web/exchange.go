@@ -26,7 +26,7 @@ type exchange struct {
 	home       string // the path of the portal's pages, with a slash at its end
 
 	customerName string                  // the name of the customer whose portal is or was open in the browser
-	shutPortal   portal.CustomerPortal   // the portal of the link that was opened, or of the session that has ended; zero if there is none
+	shutPortal   portal.CustomerPortal   // the portal of the link that was opened, or of the session that has ended; otherwise zero
 	rules        *portal.AutomationRules // of the customer, for the page of automations; nil if the portal cannot set them
 	resend       []hiddenInput           // the inputs of a form that was posted after the end of the session
 	chosenLocale string                  // the locale that the visitor chose with this request

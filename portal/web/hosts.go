@@ -57,7 +57,7 @@ func (x *exchange) hostError(err error) error {
 type automationsPage struct {
 	*form
 	Groups  []settingGroup
-	Preview []string // sentences about the effect of the rules; empty if there are none
+	Preview []string // sentences about the effect of the rules; may be empty
 }
 
 type settingGroup struct {

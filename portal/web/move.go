@@ -268,7 +268,7 @@ func (x *exchange) keepLocalTimes(edit *data.AccessGrant, g data.AccessGrant, fr
 	}
 }
 
-// joinOr returns the names, or otherwise if there are none.
+// joinOr returns the names, or the other text if the list is empty.
 func joinOr(names []string, otherwise string) string {
 	if len(names) == 0 {
 		return otherwise

@@ -144,7 +144,7 @@ func firstText(texts ...string) string {
 	return texts[max(0, slices.IndexFunc(texts, func(s string) bool { return s != "" }))]
 }
 
-// rulesAllowed returns the groups of rules that the portal can set. It is nil if there are none.
+// rulesAllowed returns the groups of rules that the portal can set. It is nil if the portal can set no rules.
 func (x *exchange) rulesAllowed() map[SettingGroup]bool {
 	if !x.can(portal.ActionSetRules) {
 		return nil

@@ -141,7 +141,7 @@ type spacePage struct {
 	Staff          []data.UserIdentity
 	State          *spaceRow // who is in the space; nil for a site and if that is not shown
 	Devices        []deviceRow
-	Codes          *codesCard // nil if there are none to show
+	Codes          *codesCard // nil if the page shows no codes
 	Grants         bool
 	CanCreateGrant bool
 }

@@ -129,7 +129,7 @@ func (p stayPage) CodeText(d pageData) string {
 	return d.T("stay.code.soon")
 }
 
-// unlockResult returns the result of the action attempt in the query, or nil if there is none. While the attempt is pending, the page
+// unlockResult returns the result of the action attempt in the query, or nil if the query names no attempt. While the attempt is pending, the page
 // loads itself again.
 func (x *exchange) unlockResult(page stayPage) (*stayResult, error) {
 	id, err := uuid.Parse(x.r.URL.Query().Get(attemptParam))

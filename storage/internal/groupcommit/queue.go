@@ -58,7 +58,7 @@ type Queue struct {
 
 	mu       sync.Mutex
 	wake     *sync.Cond
-	pending  *batch // collects new writes; nil if there are none
+	pending  *batch // collects new writes; nil if no write waits
 	applying *batch // is being applied; nil if none is
 	applied  *batch // the newest batch whose outcome the queue waits for; nil if it waits for none
 	halted   error
