@@ -169,36 +169,3 @@ func codeEvent(change data.Change, row *devicedata.Code, at time.Time, failure *
 	}
 	return data.FeedChange{Change: change, ID: row.DeviceID, Actor: automationActor, Device: details}
 }
-
-// CodesOfGrants returns the access codes of access grants of the customer of the scope, by the key of the access grant. An access grant
-// without codes is not in the map. It returns [data.ErrCustomerNotFound], and a [validation.Error] for the scope of a workspace.
-func (c *Scope) CodesOfGrants(ctx context.Context, keys ...string) (codes map[string][]Code, err error) {
-	err = c.view(ctx, func(s *data.Snapshot) error {
-		codes = map[string][]Code{}
-		customer, err := c.customerIn(ctx, s)
-		if err != nil {
-			return err
-		}
-		counts, err := devicedata.CountsOf(ctx, s, devicedata.IDOf(customer))
-		if err != nil || counts.Codes == 0 {
-			return err
-		}
-		rows, err := devicedata.CodesOfGrants(ctx, s, devicedata.IDOf(customer), keys)
-		if err != nil {
-			return err
-		}
-		accounts, err := accountsByID(ctx, s, customer)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			code, err := c.s.newCode(customer.Key, row, accounts[row.AccountID])
-			if err != nil {
-				return err
-			}
-			codes[row.Subject.Key] = append(codes[row.Subject.Key], code)
-		}
-		return nil
-	})
-	return codes, err
-}

@@ -231,13 +231,14 @@ func (v *View) CodesOfGrants(ctx context.Context, keys []string) (map[string][]A
 	if err != nil {
 		return nil, err
 	}
-	found, err := scope.CodesOfGrants(ctx, keys...)
+	refs := data.Refs(data.KindAccessGrant, slices.Compact(slices.Sorted(slices.Values(keys)))...)
+	found, err := scope.CodesOf(ctx, refs...)
 	if err != nil {
 		return nil, err
 	}
 	var codes []access.Code
-	for _, key := range slices.Sorted(maps.Keys(found)) {
-		codes = append(codes, found[key]...)
+	for _, ref := range refs {
+		codes = append(codes, found[ref]...)
 	}
 	if codes, err = v.keepSubjects(ctx, codes); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package devicedata
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -104,60 +103,4 @@ func Entrances(ctx context.Context, s *data.Snapshot, c CustomerID) iter.Seq2[*D
 		rows, err := devicerow.ReadDevices(ctx, s.Reader(), c, ids)
 		return slices.DeleteFunc(rows, func(d *Device) bool { return d == nil }), err
 	})
-}
-
-// maxSkipped is the number of consecutive edges that CodesOfGrants reads in vain before it scans again from the next key.
-const maxSkipped = 16
-
-// CodesOfGrants returns the access codes of access grants of the customer, in the order of the keys of their access grants. It reads one
-// range of edges if no other codes are between those of the access grants, and all codes in one call.
-func CodesOfGrants(ctx context.Context, s *data.Snapshot, c CustomerID, grants []string) ([]*Code, error) {
-	class := byte(data.ClassAccessGrant)
-	keys := slices.Compact(slices.Sorted(slices.Values(grants)))
-	var found []CodeKey
-	for len(keys) > 0 {
-		r := storage.Range{
-			Start: layout.EdgesFromPrefix(c, class, keys[0], layout.KindCode),
-			End:   storage.Prefix(layout.EdgesFromPrefix(c, class, keys[len(keys)-1], layout.KindCode)).End,
-		}
-		skipped := 0
-		for e, err := range s.Reader().Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
-			if err != nil {
-				return nil, err
-			}
-			k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
-			if err != nil {
-				return nil, err
-			}
-			for keys[0] < k.Key {
-				keys = keys[1:] // the range ends with the last key, so keys does not become empty
-			}
-			if keys[0] != k.Key || k.ReferrerKind != layout.KindCode {
-				if skipped++; skipped < maxSkipped {
-					continue
-				}
-				if keys[0] == k.Key && k.ReferrerKind > layout.KindCode {
-					keys = keys[1:] // all its codes have been found
-				}
-				break
-			}
-			skipped = 0
-			device, code, err := layout.ParseCodeReferrer(k.ReferrerKey)
-			if err != nil {
-				return nil, fmt.Errorf("%w: an edge from an access code: %w", storage.ErrCorrupt, err)
-			}
-			found = append(found, CodeKey{Device: device, Code: code})
-		}
-		if skipped < maxSkipped {
-			break
-		}
-	}
-	rows, err := devicerow.ReadCodes(ctx, s.Reader(), c, found)
-	if err != nil {
-		return nil, err
-	}
-	if slices.Contains(rows, nil) {
-		return nil, fmt.Errorf("%w: an edge from an access code that does not exist", storage.ErrCorrupt)
-	}
-	return rows, nil
 }
