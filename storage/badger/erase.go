@@ -12,6 +12,7 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/transaction"
 )
 
 // eraseRounds is the maximum number of times that Erase rewrites rows that a compaction has
@@ -124,23 +125,7 @@ func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err err
 	flush := func() error {
 		keys := batch
 		batch, bytes = nil, 0
-		return s.Update(ctx, func(tx storage.Tx) error {
-			values, err := tx.Get(ctx, keys...)
-			if err != nil {
-				return err
-			}
-			for i, key := range keys {
-				if values[i] == nil {
-					err = tx.Delete(key)
-				} else {
-					err = tx.Put(key, values[i])
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return transaction.Rewrite(ctx, s, keys...)
 	}
 	engineErr := catchPanic("erase", func() error {
 		it := txn.NewIterator(engine.IteratorOptions{AllVersions: true, Prefix: []byte{dataSpace}})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/transaction"
 )
 
 const (
@@ -72,7 +73,7 @@ func (s *Store) Erase(ctx context.Context) error {
 	}
 	// The engine replaces logs and lists only when it writes something.
 	for range replaceRounds + 2*tables {
-		if err := s.touch(ctx, [][]byte{{}}); err != nil {
+		if err := transaction.Rewrite(ctx, s, []byte{}); err != nil {
 			return err
 		}
 		if err := sanitizeError("erase", s.db.Flush()); err != nil {
@@ -118,32 +119,11 @@ func (s *Store) touchTables(ctx context.Context) (tables int, err error) {
 		}
 	}
 	for chunk := range slices.Chunk(keys, 100) {
-		if err := s.touch(ctx, chunk); err != nil {
+		if err := transaction.Rewrite(ctx, s, chunk...); err != nil {
 			return 0, err
 		}
 	}
 	return tables, nil
-}
-
-// touch writes rows again without changing them.
-func (s *Store) touch(ctx context.Context, keys [][]byte) error {
-	return s.Update(ctx, func(tx storage.Tx) error {
-		values, err := tx.Get(ctx, keys...)
-		if err != nil {
-			return err
-		}
-		for i, key := range keys {
-			if values[i] == nil {
-				err = tx.Delete(key)
-			} else {
-				err = tx.Put(key, values[i])
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // dataFiles returns the names of the files that contain keys.

@@ -297,3 +297,25 @@ func (t *Tx) write(do func() error) error {
 	}
 	return t.writeErr
 }
+
+// Rewrite writes rows again without changing them, and deletes absent ones again, so that the next compaction of the engine processes
+// them.
+func Rewrite(ctx context.Context, s storage.Store, keys ...[]byte) error {
+	return s.Update(ctx, func(tx storage.Tx) error {
+		values, err := tx.Get(ctx, keys...)
+		if err != nil {
+			return err
+		}
+		for i, key := range keys {
+			if values[i] == nil {
+				err = tx.Delete(key)
+			} else {
+				err = tx.Put(key, values[i])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
