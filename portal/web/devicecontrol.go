@@ -140,17 +140,10 @@ type attemptResult struct {
 }
 
 // attemptResult returns the result of the action attempt in the query. It returns nil if the query has none, and if it is one of
-// another device. While the attempt is pending, the page loads itself again.
+// another device.
 func (x *exchange) attemptResult(d access.Device) (*attemptResult, error) {
-	id, err := uuid.Parse(x.r.URL.Query().Get(attemptParam))
-	if err != nil {
-		return nil, nil
-	}
-	a, err := x.view.ActionAttempt(x.ctx(), id)
-	if errors.Is(err, access.ErrNotFound) || err == nil && a.DeviceID != d.ID {
-		return nil, nil
-	}
-	if err != nil {
+	a, err := x.askedAttempt()
+	if err != nil || a == nil || a.DeviceID != d.ID {
 		return nil, err
 	}
 	out := &attemptResult{}
@@ -162,18 +155,8 @@ func (x *exchange) attemptResult(d access.Device) (*attemptResult, error) {
 	default:
 		out.Command = x.text("command.climate")
 	}
-	switch {
-	case a.Status == access.AttemptPending && x.h.db.Now().After(a.Deadline.Add(refreshAfter)):
-		out.Text, out.Class = x.text(failUnsure), "warn"
-	case a.Status == access.AttemptPending:
-		out.Text = x.text("attempt.pending")
-		x.w.Header().Set("Refresh", strconv.Itoa(refreshSeconds))
-	case a.Status == access.AttemptSuccess && a.Confirmed:
-		out.Text, out.Class = x.text("attempt.confirmed"), "done"
-	case a.Status == access.AttemptSuccess:
-		out.Text, out.Class = x.text("attempt.accepted"), "warn"
-	default:
-		out.Failed, out.Class = true, "fault"
+	if out.Text, out.Class = x.attemptText(a, x.text(failUnsure), x.text("attempt.confirmed"), x.text("attempt.accepted")); out.Text == "" {
+		out.Failed = true
 		out.Text = x.text(failTexts[a.Error.Type])
 		if slices.Contains([]access.ErrorType{access.ErrorRejected, access.ErrorProvider}, a.Error.Type) {
 			out.Detail = a.Error.Message
@@ -186,6 +169,37 @@ func (x *exchange) attemptResult(d access.Device) (*attemptResult, error) {
 		}
 	}
 	return out, nil
+}
+
+// askedAttempt returns the action attempt in the query, or nil if the query names none that the portal shows.
+func (x *exchange) askedAttempt() (*access.ActionAttempt, error) {
+	id, err := uuid.Parse(x.r.URL.Query().Get(attemptParam))
+	if err != nil {
+		return nil, nil
+	}
+	a, err := x.view.ActionAttempt(x.ctx(), id)
+	if errors.Is(err, access.ErrNotFound) {
+		return nil, nil
+	}
+	return &a, err
+}
+
+// attemptText returns the text and the class of the notice about an action attempt, of the texts for a result that is not known and
+// for a confirmed and an accepted command. The text is "" if the attempt has failed. While it is pending, the page loads
+// itself again.
+func (x *exchange) attemptText(a *access.ActionAttempt, unsure, confirmed, accepted string) (text, class string) {
+	switch {
+	case a.Status == access.AttemptPending && x.h.db.Now().After(a.Deadline.Add(refreshAfter)):
+		return unsure, "warn"
+	case a.Status == access.AttemptPending:
+		x.w.Header().Set("Refresh", strconv.Itoa(refreshSeconds))
+		return x.text("attempt.pending"), ""
+	case a.Status == access.AttemptSuccess && a.Confirmed:
+		return confirmed, "done"
+	case a.Status == access.AttemptSuccess:
+		return accepted, "warn"
+	}
+	return "", "fault"
 }
 
 // addDeviceAttention adds the devices of the site and the accounts that need attention to the page, and the spaces without a lock

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -129,18 +128,10 @@ func (p stayPage) CodeText(d pageData) string {
 	return d.T("stay.code.soon")
 }
 
-// unlockResult returns the result of the action attempt in the query, or nil if the query names no attempt. While the attempt is pending, the page
-// loads itself again.
+// unlockResult returns the result of the action attempt in the query, or nil if the query names no attempt.
 func (x *exchange) unlockResult(page stayPage) (*stayResult, error) {
-	id, err := uuid.Parse(x.r.URL.Query().Get(attemptParam))
-	if err != nil {
-		return nil, nil
-	}
-	a, err := x.view.ActionAttempt(x.ctx(), id)
-	if errors.Is(err, access.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	a, err := x.askedAttempt()
+	if err != nil || a == nil {
 		return nil, err
 	}
 	out := &stayResult{}
@@ -149,18 +140,9 @@ func (x *exchange) unlockResult(page stayPage) (*stayResult, error) {
 			out.Door = d.Name
 		}
 	}
-	switch {
-	case a.Status == access.AttemptPending && x.h.db.Now().After(a.Deadline.Add(refreshAfter)):
-		out.Text, out.Class = x.text("stay.result.unsure"), "warn"
-	case a.Status == access.AttemptPending:
-		out.Text = x.text("attempt.pending")
-		x.w.Header().Set("Refresh", strconv.Itoa(refreshSeconds))
-	case a.Status == access.AttemptSuccess && a.Confirmed:
-		out.Text, out.Class = x.text("stay.result.confirmed"), "done"
-	case a.Status == access.AttemptSuccess:
-		out.Text, out.Class = x.text("stay.result.accepted"), "warn"
-	default:
-		out.Text, out.Class = x.text("stay.result.failed"), "fault"
+	unsure, confirmed, accepted := x.text("stay.result.unsure"), x.text("stay.result.confirmed"), x.text("stay.result.accepted")
+	if out.Text, out.Class = x.attemptText(a, unsure, confirmed, accepted); out.Text == "" {
+		out.Text = x.text("stay.result.failed")
 		if key := unlockTexts[a.Error.Type]; key != "" {
 			out.Text = x.text(key)
 		}
