@@ -38,7 +38,7 @@ func (m *motel) pin() string {
 	m.t.Helper()
 	pin, err := m.scope.PIN(m.t.Context(), data.Ref{Kind: data.KindBooking, Key: "stay"})
 	require.NoError(m.t, err)
-	require.Len(m.t, pin.Reveal(), 4)
+	require.Len(m.t, pin.Reveal(), 6)
 	return pin.Reveal()
 }
 

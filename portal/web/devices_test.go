@@ -51,6 +51,9 @@ func inMotel(t *testing.T, test func(m *motel)) {
 			simulated.Lock("front", "Front door"), simulated.Lock("spare", "Spare lock"),
 			simulated.ContactSensor("w101", "Window 101"),
 		} {
+			if d.Codes != nil {
+				d.Codes.Lengths = []int{6} // no other text of a page contains a PIN by chance
+			}
 			world.AddDevice("anna", d)
 		}
 		m := &motel{t: t, world: world, ids: map[string]string{}}
