@@ -244,7 +244,6 @@ func (p *codePlan) plan(ctx context.Context, sp *subjectPlan) error {
 		case !wanted[row.DeviceID], sp.over(p.now) && !onLock:
 			p.dropped = append(p.dropped, key)
 			p.event("access_code.deleted", row)
-		case !p.locks[row.DeviceID].accepts: // at present
 		default:
 			if err := p.keep(row, *sp, pin, changed); err != nil {
 				return err
@@ -276,14 +275,19 @@ func (p *codePlan) writeAt(starts time.Time, limits device.CodeLimits) time.Time
 	return starts.Add(-p.rules.write)
 }
 
-// keep changes the window and the PIN of a code that remains.
+// keep changes the window and the PIN of a code that remains. The window of a code on a lock that lists no access codes at present stays
+// until it lists them again, because it depends on the rules of the lock. The PIN changes at once: a replaced PIN must not open any lock.
 func (p *codePlan) keep(row *devicedata.Code, sp subjectPlan, pin device.Secret, changedPIN bool) error {
 	d, err := decodeCodeDetails(row.Details)
 	if err != nil {
 		return err
 	}
+	changedPIN = changedPIN || p.hasOldPIN(row, d, pin)
 	limits := p.locks[row.DeviceID].limits
 	writeAt := p.writeAt(sp.starts, limits)
+	if !p.locks[row.DeviceID].accepts {
+		sp.starts, sp.ends, writeAt = row.StartsAt, row.EndsAt, d.WriteAt
+	}
 	newTimes := !row.StartsAt.Equal(sp.starts) || !row.EndsAt.Equal(sp.ends)
 	if due := codeDue(row, d, p.now); !newTimes && !changedPIN && d.WriteAt.Equal(writeAt) &&
 		!d.RetryAt.After(p.now.Add(maxBreakerPause)) && (due.IsZero() || !row.DueAt.After(due)) { // otherwise the clock was set back
@@ -313,6 +317,16 @@ func (p *codePlan) keep(row *devicedata.Code, sp subjectPlan, pin device.Secret,
 		p.event("access_code.code_changed", row)
 	}
 	return nil
+}
+
+// hasOldPIN reports whether a code has a PIN that its subject had before, and that nothing replaces yet. pin is the PIN of the subject,
+// or empty if it is not needed.
+func (p *codePlan) hasOldPIN(row *devicedata.Code, d codeDetails, pin device.Secret) bool {
+	if pin.IsZero() || d.OwnPIN != "" || d.ClearFirst {
+		return false
+	}
+	stored, err := p.s.openPIN(row.AccountID, row.ID, row.SealedPIN)
+	return err == nil && stored != pin // one that cannot be opened is reported with the code
 }
 
 func (p *codePlan) create(sp subjectPlan, lock *plannedLock, pin device.Secret) error {
