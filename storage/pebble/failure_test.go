@@ -184,3 +184,29 @@ func TestListFailure_EachOperation_EndsTheProcess(t *testing.T) {
 		})
 	}
 }
+
+// Allocating the blocks of a log before they are written is a hint. Some file systems do not
+// support it.
+func TestPreallocate_Fails_UpdatesContinue(t *testing.T) {
+	t.Parallel()
+	for _, errno := range []syscall.Errno{syscall.ENOTSUP, syscall.EINVAL, syscall.ENOSPC} {
+		dir := t.TempDir()
+		var failed atomic.Int64
+		fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpFilePreallocate {
+				failed.Add(1)
+				return errno
+			}
+			return nil
+		}))
+		s, err := open(dir, Options{MemTableBytes: minMemTable}, func(_ *engine.Options, s *Store) { s.files.FS = fs })
+		require.NoError(t, err)
+		c := &script{name: "x"}
+		for range 30 { // several logs
+			require.NoError(t, c.step(s, make([]byte, 100_000)), errno)
+		}
+		require.Greater(t, failed.Load(), int64(2))
+		require.NoError(t, s.Close())
+		require.NoError(t, c.check(setupDir(t, dir), 30, 30))
+	}
+}

@@ -144,9 +144,14 @@ func (l guardedLog) WriteAt(p []byte, at int64) (int, error) {
 	})
 }
 
-// Preallocate implements [vfs.File].
+// Preallocate implements [vfs.File]. It is only a hint, which some file systems do not
+// support, so its failure is not a failure of the log. If the disk is full, the next write
+// fails too.
 func (l guardedLog) Preallocate(offset, length int64) error {
-	return l.g.attempt(func() error { return l.File.Preallocate(offset, length) })
+	if l.g.failure() != nil {
+		return nil
+	}
+	return l.File.Preallocate(offset, length) // the engine ignores the error
 }
 
 // Sync implements [vfs.File].
