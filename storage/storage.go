@@ -58,7 +58,8 @@ type Store interface {
 	// Update commits if fn returns nil and ctx is not done at that time. If fn returns an
 	// error or panics, or if ctx is done, none of its writes ever becomes visible. If
 	// Update returns nil, the writes are as durable as the backend guarantees. Update
-	// returns the error of fn unchanged, even if a write has failed.
+	// returns the error of fn unchanged, even if a write has failed, or if the commit of an
+	// earlier Update fails whose writes fn has read.
 	//
 	// If the commit fails and the store cannot determine whether it took effect, the error
 	// matches [ErrUnknown]. Any other error means that nothing was written.

@@ -15,18 +15,23 @@ import (
 //
 // An Update that waits for its turn returns when ctx is done. After fn has returned, Update
 // waits for the outcome of its commit even if ctx is done. An Update that writes nothing or
-// fails waits for the batches whose writes fn could read.
+// fails waits for the batches whose writes fn could read, and fails if one of them fails. It
+// returns the error of fn unchanged in any case.
 func (q *Queue) Update(ctx context.Context, begin func(layers []*overlay.Layer) *transaction.Tx, fn func(storage.Tx) error) error {
 	if err := q.takeTurn(ctx); err != nil {
 		return err
 	}
-	joined, bases, err := q.attempt(ctx, begin, fn)
+	var fnErr error
+	joined, bases, err := q.attempt(ctx, begin, func(tx storage.Tx) error {
+		fnErr = fn(tx)
+		return fnErr
+	})
 	if joined != nil {
 		<-joined.done
 		return joined.outcome.Err
 	}
 	for _, b := range bases {
-		if <-b.done; b.outcome.Err != nil {
+		if <-b.done; b.outcome.Err != nil && fnErr == nil {
 			return b.outcome.dependentErr()
 		}
 	}
