@@ -42,7 +42,7 @@ var (
 		{"name", "grantform.name"}, {"preferred_code", "field.code"},
 	}
 	newGrantFields = slices.Insert(slices.Clone(editGrantFields), 2,
-		fieldSpec{"guest", "grantform.guest"}, fieldSpec{"guest_name", "field.name"}, fieldSpec{"guest_email", "field.email"}, fieldSpec{"guest_phone", "field.phone"})
+		fieldSpec{"nights", "field.nights"}, fieldSpec{"guest", "grantform.guest"}, fieldSpec{"guest_name", "field.name"}, fieldSpec{"guest_email", "field.email"}, fieldSpec{"guest_phone", "field.phone"})
 )
 
 // grantFaults maps paths of validation errors to fields of the form.
@@ -81,6 +81,7 @@ func (x *exchange) showGrantForm(f *grantForm) (err error) {
 			f.Zone = x.zone(place)
 		}
 		f.proposeTimes(x, place, f.day)
+		f.showNights(x)
 	}
 	if f.New {
 		if err := x.freeFirst(f); err != nil {
@@ -192,6 +193,7 @@ func saveNewGrant(x *exchange) error {
 		case known:
 			f.Zone = x.zone(place)
 		}
+		f.matchNights(x, place)
 		if x.isRedraw(f) {
 			return x.showGrantForm(page)
 		}

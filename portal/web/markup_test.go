@@ -137,7 +137,7 @@ func (b *browser) walk(typed func(field string) string, look func(path string, a
 			continue
 		}
 		var form []string
-		for _, name := range strings.Fields("name starts_at ends_at preferred_code guest_name guest_email guest_phone email_address phone_number parent_site_key kind space find_text") {
+		for _, name := range strings.Fields("name starts_at ends_at nights preferred_code guest_name guest_email guest_phone email_address phone_number parent_site_key kind space find_text") {
 			form = append(form, name, typed("typed."+name))
 		}
 		visit("posted "+path, b.post(path, form...))

@@ -113,7 +113,7 @@ task("new booking of a known guest", "", [4, 3, 3], async (hand) => {
   await hand.click(seen(page, "main a").filter({ hasText: /^New booking$/ }).first());
   made++; // the room is free
   await hand.fill(page.locator("[name=starts_at]"), `${2031 + made}-05-10T15:00`);
-  await hand.fill(page.locator("[name=ends_at]"), `${2031 + made}-05-12T11:00`);
+  await hand.fill(page.locator("[name=nights]"), "2");
   const guest = page.locator("[name=guest_text]");
   await hand.fill(guest, large.Guest);
   await hand.enter(guest);
@@ -122,6 +122,7 @@ task("new booking of a known guest", "", [4, 3, 3], async (hand) => {
   await hand.click(page.locator("main form button.primary"));
   assert.match(page.url(), /reservations\/view\?/);
   assert.match(await page.textContent("main"), new RegExp(large.Guest));
+  assert.match(await page.textContent(".stay"), /May 12, .*2 nights/s);
 });
 
 task("new booking from a free day of the calendar", "calendar", [3, 1, 3], async (hand) => {
