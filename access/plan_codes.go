@@ -34,7 +34,7 @@ func (s *Service) planSubjects(ctx context.Context, w *data.Workspace, customer 
 	return nil
 }
 
-// planIn is planSubjects in a transaction. If reissue is not nil, it gives the subject another PIN.
+// planIn is planSubjects in a transaction. If reissue is not nil, it gives the subject, which must be the only one, another PIN.
 func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.CustomerTx, subjects []data.Ref, reissue *reissue) error {
 	customer := devicedata.IDOf(tx.Customer)
 	counts, err := devicedata.CountsOf(ctx, tx.Snapshot, customer)
@@ -73,7 +73,7 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 		} else if err != nil {
 			return err
 		}
-		if reissue != nil {
+		if reissue != nil && reissue.pin.IsZero() {
 			p.setActor(reissue.actor)
 			continue
 		}

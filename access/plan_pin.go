@@ -23,14 +23,15 @@ const maxTaken = 200
 type storedPIN struct {
 	pin device.Secret // empty if none was chosen
 
-	// A PIN that was reissued takes precedence over the preferred code that the access grant had then. token identifies the reissue.
+	// A PIN that was reissued or given takes precedence over the preferred code that the access grant had then. token identifies the
+	// reissue; it is empty for a given PIN.
 	instead device.Secret
 	token   string
 }
 
-// encode returns the plaintext of the sealed value: the PIN, and the other values in lines of their own if it was reissued.
+// encode returns the plaintext of the sealed value: the PIN, and the other values in lines of their own if there are any.
 func (p storedPIN) encode() []byte {
-	if p.token == "" {
+	if p.token == "" && p.instead.IsZero() {
 		return []byte(p.pin.Reveal())
 	}
 	return []byte(p.pin.Reveal() + "\n" + p.instead.Reveal() + "\n" + p.token)
@@ -57,14 +58,17 @@ func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (
 	switch {
 	case p.reissue != nil:
 		p.reissue.reached = true
-		if stored.token == p.reissue.token {
+		given := p.reissue.pin
+		if stored.token == p.reissue.token && given.IsZero() || !given.IsZero() && stored.pin == given && stored.serves(sp.preferred) {
 			return stored.pin, false, nil
 		}
 		next.token = p.reissue.token
 		if validPIN(sp.preferred) {
 			next.instead = device.NewSecret(sp.preferred)
 		}
-		next.pin, err = p.randomPIN(ctx, locks, stored.pin, next.instead)
+		if next.pin = given; given.IsZero() {
+			next.pin, err = p.randomPIN(ctx, locks, stored.pin, next.instead)
+		}
 	case stored.serves(sp.preferred):
 		return stored.pin, false, nil
 	default:

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,18 +38,3 @@ func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
 }
 
 func (sp *subjectPlan) over(now time.Time) bool { return !sp.ends.IsZero() && !now.Before(sp.ends) }
-
-// PlanGrants plans the access codes of access grants of the customer of the scope now, as [Service.Run] does after a change of the grants.
-// It calls no device, and ignores keys of grants that do not exist. PlanGrants returns a [validation.Error] for the scope of a workspace,
-// and [data.ErrCustomerNotFound].
-func (c *Scope) PlanGrants(ctx context.Context, keys ...string) error {
-	customer, err := c.customerID(ctx)
-	if err != nil {
-		return err
-	}
-	refs := make([]data.Ref, len(keys))
-	for i, key := range keys {
-		refs[i] = data.Ref{Kind: data.KindAccessGrant, Key: key}
-	}
-	return c.s.planSubjects(ctx, c.w, customer, refs)
-}

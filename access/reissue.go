@@ -13,9 +13,10 @@ import (
 
 // reissue is the request to give a subject another PIN.
 type reissue struct {
-	token   string // a hash
-	actor   data.Actor
-	reached bool // the subject opens a lock with access codes and has not ended
+	pin     device.Secret // the PIN, or empty for a random one
+	token   string        // a hash; empty if a PIN is given
+	actor   data.Actor    // of a random PIN
+	reached bool          // the subject opens a lock with access codes and has not ended
 }
 
 // ReissuePIN gives an access grant or a staff member of the customer of the scope another PIN, a random one, and returns it. While the

@@ -55,12 +55,7 @@ func (c *call) encodeCodes(ctx context.Context, codes []access.Code) ([]jsonObje
 		return nil, err
 	}
 	for _, code := range codes {
-		with := of[code.CustomerKey]
-		o := c.codeJSON(code)
-		o["name"] = nullIfEmpty(subjectName(with.subjects[code.Subject]))
-		if g, ok := with.subjects[code.Subject].(data.AccessGrant); ok {
-			o["access_grant_id"], o["access_method_id"] = g.Meta.ID, methodOf(g.Meta.ID)
-		}
+		o := c.encodeCode(code, of[code.CustomerKey])
 		if code.Replacing {
 			next, err := c.scope(code.CustomerKey).PIN(ctx, code.Subject)
 			if err != nil && responseTo(err).kind != notFound("customer").kind {
@@ -71,12 +66,22 @@ func (c *call) encodeCodes(ctx context.Context, codes []access.Code) ([]jsonObje
 				"from": jsonObject{"code": nullIfEmpty(code.PIN.Reveal())}, "to": jsonObject{"code": nullIfEmpty(next.Reveal())},
 			})
 		}
-		if d, known := with.devices[code.DeviceID]; known {
-			o["errors"] = append(o["errors"].([]jsonObject), deviceErrors(d)...)
-		}
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// encodeCode converts an access code to JSON, without the PIN that replaces its own.
+func (c *call) encodeCode(code access.Code, with codeContext) jsonObject {
+	o := c.codeJSON(code)
+	o["name"] = nullIfEmpty(subjectName(with.subjects[code.Subject]))
+	if g, ok := with.subjects[code.Subject].(data.AccessGrant); ok {
+		o["access_grant_id"], o["access_method_id"] = g.Meta.ID, methodOf(g.Meta.ID)
+	}
+	if d, known := with.devices[code.DeviceID]; known {
+		o["errors"] = append(o["errors"].([]jsonObject), deviceErrors(d)...)
+	}
+	return o
 }
 
 // subjectName returns the name of an access grant or a staff member, or its key if it has no name.

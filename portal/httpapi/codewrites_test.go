@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 )
 
@@ -70,6 +71,49 @@ func TestAccessCode_CreatedByTheAPI_FollowsItsGrant(t *testing.T) {
 	for _, pin := range []string{"735173", "735174"} {
 		require.NotContains(t, f.log.String(), pin)
 	}
+}
+
+// TestAccessCode_GivenPIN_IsStoredOnlyEncrypted gives a code PINs, also the one that a reissue has replaced. No row of the store, no log and
+// no export contains them.
+func TestAccessCode_GivenPIN_IsStoredOnlyEncrypted(t *testing.T) {
+	t.Parallel()
+	f, ids := deviceHotel(t)
+	made := f.post(t, "/access_codes/create", members{"device_id": ids.lock, "code": "735173"})
+	id := made.at("access_code", "access_code_id")
+	f.holds(t, "lock-101", "735173")
+	f.post(t, "/access_codes/update", members{"access_code_id": id, "code": "735184"})
+	f.holds(t, "lock-101", "735184")
+	grant := f.post(t, "/access_grants/get", members{"access_grant_id": made.at("access_code", "access_grant_id")})
+	require.NotContains(t, grant.raw, "735184")
+	ref := data.Ref{Kind: data.KindAccessGrant, Key: grant.at("access_grant", "access_grant_key").(string)}
+	reissued, err := f.access.Workspace(workspaceA).Customer("hotel").ReissuePIN(t.Context(), ref, "token", data.Actor{})
+	require.NoError(t, err)
+	f.holds(t, "lock-101", reissued.Reveal())
+	f.post(t, "/access_codes/update", members{"access_code_id": id, "code": "735184"})
+	f.holds(t, "lock-101", "735184")
+	secret := []string{"735173", "735184", reissued.Reveal()}
+	for key, value := range storeRows(t, f.store) {
+		for _, pin := range secret {
+			require.NotContains(t, key+value, pin)
+		}
+	}
+	for _, pin := range secret {
+		require.NotContains(t, f.log.String(), pin)
+		require.NotContains(t, f.post(t, "/customers/export_data", `{"customer_key": "hotel"}`).raw, pin)
+	}
+}
+
+// TestAccessCode_GrantWithPreferredCode_LosesItWithANewPIN changes the PIN of a grant for one device that has a preferred code.
+func TestAccessCode_GrantWithPreferredCode_LosesItWithANewPIN(t *testing.T) {
+	t.Parallel()
+	f, ids := deviceHotel(t)
+	f.post(t, "/access_grants/create", members{
+		"customer_key": "hotel", "access_grant_key": "g", "device_ids": []string{ids.lock}, "requested_access_methods": []members{{"mode": "code", "code": "482695"}},
+	})
+	code := f.code(t, "g", "set")
+	f.post(t, "/access_codes/update", members{"access_code_id": code.at("access_code_id"), "code": "735184"})
+	f.holds(t, "lock-101", "735184")
+	require.NotContains(t, f.post(t, "/access_grants/get", members{"access_grant_key": "g"}).raw, "482695")
 }
 
 // TestAccessGrant_CreatedByTheAPI_IsIssuedChangedAndDeleted creates a grant for a space and for a device.

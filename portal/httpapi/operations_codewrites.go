@@ -83,28 +83,22 @@ func createCode(ctx context.Context, c *call, r *createCodeRequest) (jsonObject,
 	if err != nil {
 		return nil, err
 	}
-	g := data.AccessGrant{Kind: data.KindAccessGrant, Key: id.String(), StartsAt: r.StartsAt, EndsAt: r.EndsAt, PreferredCode: r.PIN, Devices: []uuid.UUID{d.ID}}
+	g := data.AccessGrant{Kind: data.KindAccessGrant, Key: id.String(), StartsAt: r.StartsAt, EndsAt: r.EndsAt, Devices: []uuid.UUID{d.ID}}
 	if r.Name.Text != nil {
 		g.Name = *r.Name.Text
 	}
-	if _, err := c.createGrant(ctx, data.CustomerData{CustomerKey: d.CustomerKey, AccessGrants: []data.AccessGrant{g}}); err != nil {
-		return nil, renameFaultPath(err, "requested_access_methods", "code")
-	}
-	if err := c.scope(d.CustomerKey).PlanGrants(ctx, g.Key); err != nil {
-		return nil, err
-	}
-	codes, _, err := c.searchCodes(ctx, d.CustomerKey, access.CodeQuery{Subject: g.Ref(), DeviceID: d.ID}, 1, nil)
-	if err != nil {
-		return nil, err
-	}
-	if len(codes) == 0 { // the device or the grant was deleted in the meantime
+	report, codes, err := c.scope(d.CustomerKey).PushGrant(ctx, g, device.NewSecret(r.PIN), data.PushOptions{Guard: guardNew})
+	switch {
+	case errors.Is(err, access.ErrNoCodes): // the device was deleted in the meantime, or has lost its access codes
 		return nil, access.ErrDeviceNotFound
+	case err != nil:
+		return nil, mapFaultPaths(err, grantPath)
 	}
-	encoded, err := c.encodeCodes(ctx, codes)
-	if err != nil {
-		return nil, err
-	}
-	return jsonObject{"access_code": encoded[0], "action_attempt": c.acceptedJSON("CREATE_ACCESS_CODE", d.ID)}, nil
+	c.warnAboutGrant(report)
+	g.Meta.ID = report.Resources[0].ID
+	// Nothing is read after the write, so that an error does not hide it.
+	encoded := c.encodeCode(codes[0], codeContext{subjects: map[data.Ref]data.Resource{codes[0].Subject: g}, devices: map[uuid.UUID]access.Device{d.ID: d}})
+	return jsonObject{"access_code": encoded, "action_attempt": c.acceptedJSON("CREATE_ACCESS_CODE", d.ID)}, nil
 }
 
 // acceptedJSON returns an action attempt that has succeeded: the change is stored, and the code shows what the lock has confirmed. The
@@ -276,13 +270,17 @@ func updateCode(ctx context.Context, c *call, r *updateCodeRequest) (jsonObject,
 		return nil, err
 	}
 	change := (&updateGrantRequest{Name: r.Name, StartsAt: r.StartsAt, EndsAt: r.EndsAt}).change(g)
-	change.PreferredCode = r.PIN
-	if err := c.changeGrant(ctx, g, change); err != nil {
-		return nil, noCodeIfMissing(err)
+	if r.PIN != "" && g.PreferredCode != "" {
+		change.Clear = append(change.Clear, "preferred_code") // which the host may have given when it created the grant
 	}
-	if err := c.scope(code.CustomerKey).PlanGrants(ctx, g.Key); err != nil {
-		return nil, err
+	report, _, err := c.scope(code.CustomerKey).PushGrant(ctx, change, device.NewSecret(r.PIN), data.PushOptions{Guard: guardSame(g)})
+	switch {
+	case errors.Is(err, access.ErrNoCodes):
+		return nil, access.ErrCodeNotFound
+	case err != nil:
+		return nil, noCodeIfMissing(mapFaultPaths(err, grantPath))
 	}
+	c.warnAboutGrant(report)
 	return jsonObject{"action_attempt": c.acceptedJSON("UPDATE_ACCESS_CODE", code.DeviceID)}, nil
 }
 

@@ -63,25 +63,11 @@ func createGrant(ctx context.Context, c *call, r *createGrantRequest) (jsonObjec
 
 // createGrant pushes a new access grant, which must be the only one in the data. It refuses keys that are in use.
 func (c *call) createGrant(ctx context.Context, pushed data.CustomerData) (jsonObject, error) {
-	report, err := c.ws.PushWith(ctx, pushed, data.PushOptions{Guard: func(_ context.Context, _ *data.Snapshot, report data.PushReport) error {
-		if report.CustomerCreated {
-			return data.ErrCustomerNotFound
-		}
-		for _, resource := range report.Resources {
-			if resource.Change != data.Created {
-				return invalidInput(0, validation.Finding{
-					Path: keyPath(resource.Kind), Rule: validation.RuleKeyConflict, Message: "is in use: give another key, or leave it out",
-				})
-			}
-		}
-		return nil
-	}})
+	report, err := c.ws.PushWith(ctx, pushed, data.PushOptions{Guard: guardNew})
 	if err != nil {
 		return nil, mapFaultPaths(err, grantPath)
 	}
-	for _, warning := range report.Warnings {
-		c.warn(grantPath(warning.Path), warning.Rule, warning.Message)
-	}
+	c.warnAboutGrant(report)
 	if c.h.access != nil {
 		_, rules, err := c.scope(pushed.CustomerKey).Rules(ctx)
 		if err != nil {
@@ -97,6 +83,21 @@ func (c *call) createGrant(ctx context.Context, pushed data.CustomerData) (jsonO
 		}
 	}
 	return nil, errInternal
+}
+
+// guardNew refuses a push that creates the customer, and one that finds any of its resources.
+func guardNew(_ context.Context, _ *data.Snapshot, report data.PushReport) error {
+	if report.CustomerCreated {
+		return data.ErrCustomerNotFound
+	}
+	for _, resource := range report.Resources {
+		if resource.Change != data.Created {
+			return invalidInput(0, validation.Finding{
+				Path: keyPath(resource.Kind), Rule: validation.RuleKeyConflict, Message: "is in use: give another key, or leave it out",
+			})
+		}
+	}
+	return nil
 }
 
 // keyPath returns the parameter with the key of a resource of a kind.
@@ -299,16 +300,24 @@ func (r *updateGrantRequest) change(g data.AccessGrant) data.AccessGrant {
 
 // changeGrant pushes a change of an access grant, unless another grant has its key by now.
 func (c *call) changeGrant(ctx context.Context, g, change data.AccessGrant) error {
-	report, err := c.ws.PushWith(ctx, data.CustomerData{CustomerKey: g.Meta.CustomerKey, AccessGrants: []data.AccessGrant{change}}, data.PushOptions{
-		Guard: func(ctx context.Context, s *data.Snapshot, _ data.PushReport) error { return sameGrant(ctx, s, g) },
-	})
+	report, err := c.ws.PushWith(ctx, data.CustomerData{CustomerKey: g.Meta.CustomerKey, AccessGrants: []data.AccessGrant{change}}, data.PushOptions{Guard: guardSame(g)})
 	if err != nil {
 		return mapFaultPaths(err, grantPath)
 	}
+	c.warnAboutGrant(report)
+	return nil
+}
+
+// warnAboutGrant adds the warnings of the push of an access grant to the response.
+func (c *call) warnAboutGrant(report data.PushReport) {
 	for _, warning := range report.Warnings {
 		c.warn(grantPath(warning.Path), warning.Rule, warning.Message)
 	}
-	return nil
+}
+
+// guardSame refuses a push unless the grant still exists with its key.
+func guardSame(g data.AccessGrant) func(context.Context, *data.Snapshot, data.PushReport) error {
+	return func(ctx context.Context, s *data.Snapshot, _ data.PushReport) error { return sameGrant(ctx, s, g) }
 }
 
 // sameGrant returns an error unless the grant still exists with its key.
