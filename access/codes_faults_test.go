@@ -322,6 +322,37 @@ func TestCodes_EndedWhileTheClockWasWrong_AreRemovedAtOnce(t *testing.T) {
 	})
 }
 
+// TestCodes_EndedAfterFailuresAtAWrongTime_AreRemovedAtOnce corrects the clock after codes have failed, and ends their access. They were to
+// be tried again at a time that is far away by then.
+func TestCodes_EndedAfterFailuresAtAWrongTime_AreRemovedAtOnce(t *testing.T) {
+	t.Parallel()
+	clock := &shiftedClock{}
+	simulateCodesAt(t, clock.now, []device.Device{codeLock("l1", "Room 101", 8)}, func(t *testing.T, h *hotel) {
+		h.mapTo("l1", "101")
+		starts, ends := night()
+		keys := []string{"r1", "r2", "r3", "r4", "r5", "r6"} // the first five fail again, and end the attempts
+		for _, key := range keys {
+			h.book(key, starts, ends, "101")
+		}
+		passes(settle)
+		require.Len(t, h.pins("l1"), len(keys))
+		h.world.SetFaults("l1", simulated.Faults{FailsReads: true})
+		clock.shift.Store(int64(30 * time.Hour))
+		passes(settle)
+		for _, c := range h.codes(access.CodeQuery{}) {
+			require.Equal(t, access.CodeFailedToExpire, c.Errors[0].Type)
+		}
+		clock.shift.Store(0)
+		h.world.SetFaults("l1", simulated.Faults{Deaf: true})
+		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, keys...)}))
+		passes(settle)
+		require.Len(t, h.pins("l1"), len(keys))
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(30 * time.Minute)
+		require.Empty(t, h.pins("l1"))
+	})
+}
+
 // TestCodes_WrittenAfterTheBackup_ArePossiblyOurs restores a store to a state before a code was written.
 func TestCodes_WrittenAfterTheBackup_ArePossiblyOurs(t *testing.T) {
 	t.Parallel()

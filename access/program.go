@@ -136,6 +136,9 @@ func (p *program) pauses(c *lockCode, now time.Time) bool {
 	if p.retry || !c.details.RetryAt.After(now) {
 		return false
 	}
+	if c.removal != nil { // a removal is due at once, although its code has failed before
+		return c.removal.DueAt.After(now)
+	}
 	return c.details.Error == nil || c.details.Error.Type != CodeNoSpace && c.details.Error.Type != CodeDuplicate
 }
 
