@@ -51,19 +51,20 @@ func (b *bench) calls(ctx context.Context, work string, library func(storage.Sto
 	if err != nil {
 		return nil, err
 	}
-	t, err := b.contest(b.size(5, 1),
-		contender{"library", onLibrary(func(store storage.Store) (laps, error) {
-			if err := pushCallCustomers(ctx, store); err != nil {
-				return nil, err
-			}
-			call, err := library(store)
-			if err != nil {
-				return nil, err
-			}
-			return perCall(libraryCalls, call)
-		})},
-		contender{"engine", rawCommits(sets, goroutines)},
-		contender{"sqlite", onSQLite(ctx, manyRows, false, func(db *sqlite) (laps, error) {
+	run := func(store storage.Store) (laps, error) {
+		if err := pushCallCustomers(ctx, store); err != nil {
+			return nil, err
+		}
+		call, err := library(store)
+		if err != nil {
+			return nil, err
+		}
+		return perCall(libraryCalls, call)
+	}
+	const slow, engine, sqliteCall = "pebble, slower syncs", "engine", "sqlite"
+	contenders := append(onBackends(run), contender{slow, onNew(openSlowPebble, run)}, contender{engine, rawCommits(sets, goroutines)})
+	contenders = append(contenders, b.extras(
+		contender{sqliteCall, onSQLite(ctx, moderncDriver, manyRows, false, func(db *sqlite) (laps, error) {
 			for g := range goroutines {
 				if _, _, _, err := db.push(ctx, callHotel(g)); err != nil {
 					return nil, err
@@ -71,21 +72,32 @@ func (b *bench) calls(ctx context.Context, work string, library func(storage.Sto
 			}
 			return perCall(sqliteCalls, other(db))
 		})},
-	)
+	)...)
+	t, err := b.contest(b.rounds(5), contenders...)
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range t["engine"] {
+	for _, l := range t[engine] {
 		l["call"] = l["calls"] / float64(engineCalls)
+		l["slow"] = l["call"] + addedSync.Seconds()
 	}
 	work = fmt.Sprintf("%s, %d goroutines", work, goroutines)
-	detail := func(name string) string {
-		return fmt.Sprintf("%s against %s", rateText(t.rate("library", "call", 1)), rateText(t.rate(name, "call", 1)))
+	rate := perSecond(1)
+	line := func(on, name, against, baseline, lap string, g goal) row {
+		return row{work: work, on: on, against: against, goal: g, measured: t.ratio(baseline, lap, name, "call"),
+			detail: fmt.Sprintf("%s against %s", rate(t.seconds(name, "call")), rate(t.seconds(baseline, lap)))}
 	}
-	return []row{
-		{work: work, against: "one Badger commit a call", goal: atLeast(5), measured: t.ratio("engine", "call", "library", "call"), detail: detail("engine")},
-		{work: work, against: "SQLite", goal: atLeast(5), measured: t.ratio("sqlite", "call", "library", "call"), detail: detail("sqlite")},
-	}, nil
+	rows := []row{
+		line("badger", "badger", "one Badger commit a call", engine, "call", atLeast(3.5)),
+		line("pebble", "pebble", "one Badger commit a call", engine, "call", atLeast(4.5)),
+		line("pebble", slow, fmt.Sprintf("one Badger commit a call, syncs %v longer", addedSync), engine, "slow", atLeast(6)),
+	}
+	if len(t[sqliteCall]) > 0 {
+		for _, be := range backends {
+			rows = append(rows, line(be.name, be.name, "SQLite", sqliteCall, "call", atLeast(5)))
+		}
+	}
+	return rows, nil
 }
 
 // perCall returns the time of n calls from all goroutines, divided by n.

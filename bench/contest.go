@@ -29,6 +29,14 @@ type contender struct {
 	run  func(dir string) (laps, error)
 }
 
+// extras returns contenders to which no goal of a backend refers, or nothing if only these goals are measured.
+func (b *bench) extras(contenders ...contender) []contender {
+	if b.goals {
+		return nil
+	}
+	return contenders
+}
+
 // times contains the laps of each contender in each round.
 type times map[string][]laps
 

@@ -8,25 +8,12 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 	"github.com/tidwall/btree"
 
-	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
 // openLibrary opens the library's Badger store with the default options.
 func openLibrary(dir string) (*badger.Store, error) {
 	return badger.Open(dir, badger.Options{Logger: quietLogger})
-}
-
-// onLibrary returns a run that opens a new store.
-func onLibrary(run func(storage.Store) (laps, error)) func(dir string) (laps, error) {
-	return func(dir string) (l laps, err error) {
-		store, err := openLibrary(dir)
-		if err != nil {
-			return nil, err
-		}
-		defer closeInto(&err, store)
-		return run(store)
-	}
 }
 
 // onEngine returns a run that opens a new engine.

@@ -32,7 +32,7 @@ func httpRows(ctx context.Context, b *bench) ([]row, error) {
 		bodies[i] = body
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	t, err := b.contest(b.size(9, 1),
+	t, err := b.contest(b.rounds(9),
 		contender{"http", func(string) (laps, error) {
 			store := memory.New()
 			defer store.Close()

@@ -40,7 +40,7 @@ func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := b.contest(b.size(9, 1), contender{"small", small}, contender{"large", large})
+	t, err := b.contest(b.rounds(9), contender{"small", small}, contender{"large", large})
 	if err != nil {
 		return nil, err
 	}

@@ -94,14 +94,28 @@ func (s *server) onHandwritten(ctx context.Context, feed bool, work func(*handwr
 	})
 }
 
+// startedServer returns the server, which it starts for the first caller.
+func (b *bench) startedServer() (*server, error) {
+	if b.server == nil && b.serverErr == nil {
+		b.server, b.serverErr = startServer()
+	}
+	return b.server, b.serverErr
+}
+
+func (b *bench) stopServer() error {
+	if b.server == nil {
+		return nil
+	}
+	return b.server.Close()
+}
+
 // onServer returns a section that uses the server. Without a server, the table says that it was not measured.
 func onServer(rows func(context.Context, *bench, *server) ([]row, error)) func(context.Context, *bench) ([]row, error) {
-	return func(ctx context.Context, b *bench) (_ []row, err error) {
-		s, err := startServer()
+	return func(ctx context.Context, b *bench) ([]row, error) {
+		s, err := b.startedServer()
 		if err != nil {
 			return []row{{work: "on PostgreSQL", against: "-", goal: none(), detail: err.Error()}}, nil
 		}
-		defer closeInto(&err, s)
 		return rows(ctx, b, s)
 	}
 }
@@ -112,7 +126,7 @@ func postgresPushRows(ctx context.Context, b *bench, s *server) ([]row, error) {
 	n := b.size(100_000, 2000)
 	blocks := hotelBlocks("acme", n)
 	inSQL := func(h *handwritten) (laps, error) { return h.pushAndDelete(ctx, blocks) }
-	t, err := b.contest(b.size(5, 1),
+	t, err := b.contest(b.rounds(5),
 		contender{"library, PostgreSQL", s.onStore(ctx, func(store storage.Store) (laps, error) { return pushAndDelete(ctx, store, blocks) })},
 		contender{"SQL", s.onHandwritten(ctx, false, inSQL)},
 		contender{"SQL, feed", s.onHandwritten(ctx, true, inSQL)},
@@ -221,7 +235,7 @@ func (s *server) portalRows(ctx context.Context, b *bench, network string, libra
 		})
 	}
 	const library, one, naive = "library, PostgreSQL", "a transaction for each call", "a transaction for each call, a round trip for each read"
-	t, err := b.contest(b.size(5, 1),
+	t, err := b.contest(b.rounds(5),
 		contender{library, prepared(func(_ string, store storage.Store) (laps, error) { return work(libraryCalls)(store) })},
 		contender{one, locked(true)},
 		contender{naive, locked(false)},

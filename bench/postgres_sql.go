@@ -236,6 +236,30 @@ func (h *handwritten) pushAndDelete(ctx context.Context, blocks []data.CustomerD
 	return l, errors.Join(err, expect("left", left, 0))
 }
 
+// deleteSite pushes the resources of a site, and deletes the site and its spaces by the cascade, and then the grants that lost
+// their last space.
+func (h *handwritten) deleteSite(ctx context.Context, pushes []data.CustomerData, key string) (laps, error) {
+	for _, d := range pushes {
+		if _, err := h.push(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	l := laps{}
+	err := l.lap("delete", func() error {
+		return pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error { // not one message, because the table must exist when it is used
+			_, losing := tx.Exec(ctx, "create temp table losing on commit drop as select distinct gs.grant_id as id from spaces site"+
+				" join spaces s on s.id = site.id or s.parent_site_id = site.id join grant_spaces gs on gs.space_id = s.id"+
+				" where site.workspace = 1 and site.key = '"+key+"'")
+			_, spaces := tx.Exec(ctx, "delete from spaces where workspace = 1 and key = $1", key)
+			_, grants := tx.Exec(ctx, "delete from grants where id in (select id from losing) and not exists (select 1 from grant_spaces where grant_id = grants.id)")
+			return errors.Join(losing, spaces, grants)
+		})
+	})
+	spaces, spacesErr := h.count(ctx, "spaces")
+	grants, grantsErr := h.count(ctx, "grants")
+	return l, errors.Join(err, spacesErr, grantsErr, expect("left", spaces+grants, 0))
+}
+
 // count returns the number of rows of a table.
 func (h *handwritten) count(ctx context.Context, table string) (n int, err error) {
 	err = h.pool.QueryRow(ctx, "select count(*) from "+table).Scan(&n)

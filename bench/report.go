@@ -53,6 +53,7 @@ func once(v float64) measured { return measured{v, []float64{v}} }
 // row is a line of the table.
 type row struct {
 	work, against string
+	on            string // the backend of the library, if it is not part of work
 	goal          goal
 	measured      measured // without rounds if it could not be measured
 	detail        string   // absolute figures of the best runs
@@ -62,13 +63,13 @@ type row struct {
 func (r row) cells() []string {
 	m, unit := r.measured, r.goal.unit
 	if len(m.rounds) == 0 {
-		return []string{r.work, r.against, r.goal.String(), "-", "-", "-", "not measured", r.detail}
+		return []string{r.work, r.on, r.against, r.goal.String(), "-", "-", "-", "not measured", r.detail}
 	}
 	spread := format(slices.Min(m.rounds), unit) + " to " + format(slices.Max(m.rounds), unit)
 	if len(m.rounds) == 1 {
 		spread = "one run"
 	}
-	return []string{r.work, r.against, r.goal.String(), format(m.best, unit), format(median(m.rounds), unit), spread, r.goal.met(m.best), r.detail}
+	return []string{r.work, r.on, r.against, r.goal.String(), format(m.best, unit), format(median(m.rounds), unit), spread, r.goal.met(m.best), r.detail}
 }
 
 // exceeded returns an error that names the rows whose limits are exceeded.
@@ -82,7 +83,7 @@ func exceeded(rows []row) error {
 	return errors.Join(errs...)
 }
 
-var columns = []string{"work", "against", "goal", "best", "median", "spread", "met", "in figures"}
+var columns = []string{"work", "on", "against", "goal", "best", "median", "spread", "met", "in figures"}
 
 // writeTable writes rows as aligned columns or as Markdown.
 func writeTable(w io.Writer, rows []row, markdown bool) error {

@@ -4,76 +4,84 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
-
-	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
 // resolveRows resolves live links from a large number, and reads the same keys directly from the engine. Only one of the two
 // can have the directory open, so they open it in turns.
-func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
+func resolveRows(ctx context.Context, b *bench) ([]row, error) {
+	g := goals{"badger": atMost(1.3), "pebble": atMost(1.05)}
+	var rows []row
+	for _, be := range backends {
+		r, err := b.resolveOn(ctx, be)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", be.name, err)
+		}
+		r.on, r.goal = be.name, g.of(be.name)
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func (b *bench) resolveOn(ctx context.Context, be backend) (row, error) {
 	links, customers, sample := b.size(1_000_000, 2000), b.size(1000, 10), b.size(50_000, 500)
-	dir := filepath.Join(b.dir, "links")
-	codes, master, err := b.makeLinks(ctx, dir, links, customers, sample)
+	dir := filepath.Join(b.dir, "links-"+be.name)
+	codes, master, err := b.makeLinks(ctx, be, dir, links, customers, sample)
 	if err != nil {
-		return nil, err
+		return row{}, err
 	}
-	keys, err := resolvedKeys(ctx, dir, codes, master)
+	keys, err := resolvedKeys(ctx, be, dir, codes, master)
 	if err != nil {
-		return nil, err
+		return row{}, err
 	}
-	t, err := b.contest(b.size(7, 1),
-		contender{"library", func(string) (laps, error) {
-			return onLibrary(func(store storage.Store) (laps, error) {
+	each := func(do func(i int) error) (laps, error) {
+		l := laps{}
+		return l, errors.Join(l.eachOf(sample, do), l.eachOf(sample, do)) // the first time is a warm-up
+	}
+	library, engine := "library, "+be.name, "engine of "+be.name
+	t, err := b.contest(b.rounds(7),
+		contender{library, func(string) (laps, error) {
+			return be.onNew(func(store storage.Store) (laps, error) {
 				portals, err := portalsWith(store, master)
 				if err != nil {
 					return nil, err
 				}
-				resolve := func(i int) error {
+				return each(func(i int) error {
 					_, err := portals.Resolve(ctx, codes[i])
 					return err
-				}
-				l := laps{}
-				return l, errors.Join(l.eachOf(sample, resolve), l.eachOf(sample, resolve)) // the first time is a warm-up
+				})
 			})(dir)
 		}},
-		contender{"engine", func(string) (l laps, err error) {
-			db, err := engine.OpenManaged(engineOptions(dir))
+		contender{engine, func(string) (l laps, err error) {
+			db, err := be.openEngine(dir)
 			if err != nil {
 				return nil, err
 			}
 			defer closeInto(&err, db)
-			read := func(i int) error { return readRaw(db, keys[i]) }
-			l = laps{}
-			return l, errors.Join(l.eachOf(sample, read), l.eachOf(sample, read))
+			return each(func(i int) error { return db.read(keys[i]) })
 		}},
 	)
-	if err != nil {
-		return nil, err
-	}
-	each := func(name string) string { return secondsText(t.seconds(name, "each")) }
-	return []row{{
-		work: fmt.Sprintf("Resolve of a live link, %s links", count(links)), against: fmt.Sprintf("Badger, the same %d keys", len(keys[0])),
-		goal: atMost(1.3), measured: t.ratio("library", "each", "engine", "each"),
-		detail: fmt.Sprintf("%s against %s", each("library"), each("engine")),
-	}}, nil
+	return row{
+		work: fmt.Sprintf("Resolve of a live link, %s links", count(links)), against: fmt.Sprintf("the engine, the same %d keys", len(keys[0])),
+		measured: t.ratio(library, "each", engine, "each"),
+		detail:   fmt.Sprintf("%s against %s", secondsText(t.seconds(library, "each")), secondsText(t.seconds(engine, "each"))),
+	}, errors.Join(err, os.RemoveAll(dir))
 }
 
 // makeLinks fills a directory with portals and returns the codes of some of them in random order.
-func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sample int) (codes []string, master []byte, err error) {
+func (b *bench) makeLinks(ctx context.Context, be backend, dir string, links, customers, sample int) (codes []string, master []byte, err error) {
 	if master, err = keys.NewMaster(); err != nil {
 		return nil, nil, err
 	}
-	store, err := badger.Open(dir, badger.Options{Logger: quietLogger, NoSync: true})
+	store, err := be.open(dir, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,8 +121,8 @@ func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sam
 }
 
 // resolvedKeys returns the keys that the library reads to resolve each code.
-func resolvedKeys(ctx context.Context, dir string, codes []string, master []byte) (keys [][][]byte, err error) {
-	store, err := openLibrary(dir)
+func resolvedKeys(ctx context.Context, be backend, dir string, codes []string, master []byte) (keys [][][]byte, err error) {
+	store, err := be.open(dir, false)
 	if err != nil {
 		return nil, err
 	}
@@ -135,25 +143,6 @@ func resolvedKeys(ctx context.Context, dir string, codes []string, master []byte
 		return nil, errors.New("the library scans to resolve a code, which the raw reads do not do")
 	}
 	return keys, nil
-}
-
-// readRaw reads keys from a storage/badger directory in one transaction.
-func readRaw(db *engine.DB, keys [][]byte) error {
-	txn := db.NewTransactionAt(math.MaxUint64, false)
-	defer txn.Discard()
-	for _, key := range keys {
-		item, err := txn.Get(append([]byte{1}, key...)) // the prefix of all rows of storage/badger
-		if errors.Is(err, engine.ErrKeyNotFound) {
-			continue
-		}
-		if err == nil {
-			_, err = item.ValueCopy(nil)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // portalsWith returns a service with the given master.

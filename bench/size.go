@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -17,61 +20,65 @@ import (
 const customerSize = 10_000
 
 // sizeRows fills a store on disk with many resources and measures the memory of the process. It then compares small pushes
-// and deletes in that store with the same in a small store. It runs in a child process that uses no other memory.
-func sizeRows(ctx context.Context, b *bench) ([]row, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	resources, rounds := b.size(1_000_000, 20_000), b.size(15, 2)
-	child := exec.CommandContext(ctx, self)
-	child.Env = append(os.Environ(), childEnv+"="+fmt.Sprintf("%d %d %s", resources, rounds, b.dir))
-	child.Stderr = os.Stderr
-	out, err := child.Output()
-	if err != nil {
-		return nil, err
-	}
-	var of sizes
-	if err := json.Unmarshal(out, &of); err != nil {
-		return nil, err
-	}
+// and deletes in that store with the same in a small store. Each backend runs in a child process that uses no other memory.
+func sizeRows(ctx context.Context, b *bench) (rows []row, err error) {
+	resources, rounds := b.size(1_000_000, 20_000), max(2, b.rounds(15))
 	small, large := count(pushSize), count(resources)
-	of.Times.log(b)
-	cost := func(lap string) row {
-		return row{
-			work: fmt.Sprintf("%s %s resources, %s in the store", lap, count(pushSize), large), against: "the same, " + small + " in the store",
-			goal: atMost(1.5), measured: of.Times.ratio("large", lap, "small", lap),
-			detail: fmt.Sprintf("%s against %s; %s while the store was filled", rateText(of.Times.rate("large", lap, pushSize)),
-				rateText(of.Times.rate("small", lap, pushSize)), rateText(of.FillRate)),
+	time := goals{"badger": atMost(1.4), "pebble": atMost(1.4)}
+	memory := goals{"badger": {atMost: 400, unit: "MiB"}, "pebble": {atMost: 150, unit: "MiB"}}
+	var resident []row
+	for _, be := range backends {
+		of, err := b.sizeOn(ctx, be, resources, rounds)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", be.name, err)
 		}
+		for _, lap := range []string{"push", "delete"} {
+			r := row{
+				work: fmt.Sprintf("%s %s resources, %s in the store", lap, count(pushSize), large), on: be.name,
+				against: "the same, " + small + " in the store", goal: none(), measured: of.Times.ratio("large", lap, "small", lap),
+				detail: fmt.Sprintf("%s against %s; %s while the store was filled", rateText(of.Times.rate("large", lap, pushSize)),
+					rateText(of.Times.rate("small", lap, pushSize)), rateText(of.FillRate)),
+			}
+			if lap == "push" {
+				r.goal = time.of(be.name)
+			}
+			rows = append(rows, r)
+		}
+		const mib = 1 << 20
+		resident = append(resident, row{
+			work: "anonymous resident memory with " + large + " resources, after a collection", on: be.name, against: "-",
+			goal: memory[be.name], measured: once(float64(of.Collected.Anonymous) / mib),
+			detail: fmt.Sprintf("before the collection %d MiB, and %d MiB of mapped files; peak of both %d MiB",
+				of.Filled.Anonymous/mib, of.Filled.Files/mib, of.Filled.Peak/mib),
+		})
 	}
-	const mib = 1 << 20
-	return []row{
-		cost("push"), cost("delete"),
-		{work: "resident with " + large + " resources on Badger, after the push", against: "-",
-			goal: goal{atMost: 400, unit: "MiB"}, measured: once(float64(of.Resident) / mib),
-			detail: fmt.Sprintf("of which %.0f MiB are mapped files and %.0f MiB the process itself; peak %.0f MiB",
-				float64(of.Files)/mib, float64(of.Resident-of.Files)/mib, float64(of.Peak)/mib)},
-	}, nil
+	return append(rows, resident...), nil
 }
 
-// log prints the laps of the child process.
-func (t times) log(b *bench) {
-	for name, rounds := range t {
-		for i, l := range rounds {
-			b.progress("  round %d of %d: %s: %s", i+1, len(rounds), name, l)
-		}
+// sizeOn runs the child process of a backend.
+func (b *bench) sizeOn(ctx context.Context, be backend, resources, rounds int) (of sizes, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return of, err
 	}
+	child := exec.CommandContext(ctx, self)
+	child.Env = append(os.Environ(), childEnv+"="+fmt.Sprintf("%s %d %d %s", be.name, resources, rounds, b.dir))
+	child.Stderr = b.log
+	out, err := child.Output()
+	if err != nil {
+		return of, err
+	}
+	return of, json.Unmarshal(out, &of)
 }
 
 // sizes is the result of the child process.
 type sizes struct {
-	Resident, Files, Peak int // bytes
-	FillRate              float64
-	Times                 times
+	Filled, Collected memoryUse // before and after a garbage collection
+	FillRate          float64
+	Times             times
 }
 
-// childEnv is set to "resources rounds directory" for the child process.
+// childEnv is set to "backend resources rounds directory" for the child process.
 const childEnv = "BENCH_SIZE_CHILD"
 
 // runChild runs the child process. It returns false if this process is not the child.
@@ -80,20 +87,24 @@ func runChild(ctx context.Context) (bool, error) {
 	if spec == "" {
 		return false, nil
 	}
+	var name, dir string
 	var resources, rounds int
-	var dir string
-	if _, err := fmt.Sscan(spec, &resources, &rounds, &dir); err != nil {
+	if _, err := fmt.Sscan(spec, &name, &resources, &rounds, &dir); err != nil {
 		return true, err
 	}
-	of, err := measureSizes(ctx, dir, resources, rounds)
+	at := slices.IndexFunc(backends, func(be backend) bool { return be.name == name })
+	if at < 0 {
+		return true, fmt.Errorf("unknown backend %q", name)
+	}
+	of, err := measureSizes(ctx, backends[at], dir, resources, rounds)
 	if err != nil {
 		return true, err
 	}
 	return true, json.NewEncoder(os.Stdout).Encode(of)
 }
 
-func measureSizes(ctx context.Context, dir string, resources, rounds int) (of sizes, err error) {
-	large, err := openLibrary(dir + "/large")
+func measureSizes(ctx context.Context, be backend, dir string, resources, rounds int) (of sizes, err error) {
+	large, err := be.open(filepath.Join(dir, "large-"+be.name), false)
 	if err != nil {
 		return of, err
 	}
@@ -113,10 +124,14 @@ func measureSizes(ctx context.Context, dir string, resources, rounds int) (of si
 		return of, err
 	}
 	of.FillRate = float64(resources) / seconds
-	if of.Resident, of.Files, of.Peak, err = resident(); err != nil {
+	if of.Filled, err = memoryNow(); err != nil {
 		return of, err
 	}
-	little, err := openLibrary(dir + "/small")
+	debug.FreeOSMemory() // collects garbage, and returns it to the system
+	if of.Collected, err = memoryNow(); err != nil {
+		return of, err
+	}
+	little, err := be.open(filepath.Join(dir, "small-"+be.name), false)
 	if err != nil {
 		return of, err
 	}
@@ -149,24 +164,32 @@ func measureSizes(ctx context.Context, dir string, resources, rounds int) (of si
 	return of, err
 }
 
-// resident returns the resident memory of this process in bytes: the total, the part that is mapped files, and the peak of
-// the total.
-func resident() (all, files, peak int, err error) {
+// memoryUse is the resident memory of this process in bytes.
+type memoryUse struct {
+	Anonymous int
+	Files     int // mapped files, which the kernel can reclaim
+	Peak      int // the peak of both
+}
+
+func memoryNow() (of memoryUse, err error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, 0, 0, fmt.Errorf("resident memory can be read only on Linux: %w", err)
+		return of, fmt.Errorf("resident memory can be read only on Linux: %w", err)
 	}
 	for line := range bytes.Lines(status) {
 		name, rest, _ := bytes.Cut(line, []byte(":"))
-		into := map[string]*int{"VmRSS": &all, "RssFile": &files, "VmHWM": &peak}[string(name)]
+		into := map[string]*int{"RssAnon": &of.Anonymous, "RssFile": &of.Files, "VmHWM": &of.Peak}[string(name)]
 		if into == nil {
 			continue
 		}
 		kib, err := strconv.Atoi(string(bytes.Fields(rest)[0]))
 		if err != nil {
-			return 0, 0, 0, err
+			return of, err
 		}
 		*into = kib << 10
 	}
-	return all, files, peak, nil
+	if of.Anonymous == 0 {
+		return of, errors.New("/proc/self/status has no RssAnon")
+	}
+	return of, nil
 }

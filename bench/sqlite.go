@@ -9,7 +9,8 @@ import (
 	"strings"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	_ "modernc.org/sqlite"          // the driver "sqlite"
 )
 
 // sqlite is a careful implementation of the same work with SQLite. It has a table for each class, internal integer ids and
@@ -73,29 +74,58 @@ CREATE TABLE changes (
 	change TEXT NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL, uuid BLOB NOT NULL);
 `
 
-func openSQLite(ctx context.Context, dir string, rowsPer int, feed bool) (*sqlite, error) {
-	pragmas := []string{
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)",
-		"cache_size(-262144)", "mmap_size(1073741824)", "wal_autocheckpoint(4000)",
-	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "portal.db")+"?_pragma="+strings.Join(pragmas, "&_pragma="))
+const pragmas = `
+PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -262144; PRAGMA mmap_size = 1073741824; PRAGMA wal_autocheckpoint = 4000;
+`
+
+// openSQLite creates a database with a driver of package sql.
+func openSQLite(ctx context.Context, driver, dir string, rowsPer int, feed bool) (_ *sqlite, err error) {
+	db, err := sql.Open(driver, "file:"+filepath.Join(dir, "portal.db"))
 	if err != nil {
 		return nil, err
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, db.Close())
 	}
-	if _, err := conn.ExecContext(ctx, schema); err != nil {
-		return nil, err
+	s := &sqlite{db: db, rowsPer: rowsPer, feed: feed, conn: conn, prepared: map[string]*sql.Stmt{}}
+	if _, err := conn.ExecContext(ctx, pragmas+schema); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	return &sqlite{db: db, rowsPer: rowsPer, feed: feed, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
+	return s, s.checkPragmas(ctx)
 }
 
-// onSQLite returns a run that opens a new database.
-func onSQLite(ctx context.Context, rowsPer int, feed bool, run func(*sqlite) (laps, error)) func(dir string) (laps, error) {
+// checkPragmas returns an error if commits would not be as durable as those of the library.
+func (s *sqlite) checkPragmas(ctx context.Context) error {
+	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		var got string
+		err := s.conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(&got)
+		if err == nil && got != want {
+			err = fmt.Errorf("%s of SQLite is %q, must be %q", name, got, want)
+		}
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
+	return nil
+}
+
+// sqliteDrivers returns the names of the drivers: modernc.org/sqlite, and mattn/go-sqlite3 if this program was built with cgo.
+func sqliteDrivers(ctx context.Context) []string {
+	drivers := []string{moderncDriver}
+	if db, err := sql.Open(mattnDriver, ":memory:"); err == nil && db.PingContext(ctx) == nil && db.Close() == nil {
+		drivers = append(drivers, mattnDriver)
+	}
+	return drivers
+}
+
+const moderncDriver, mattnDriver = "sqlite", "sqlite3"
+
+// onSQLite returns a run that opens a new database with a driver.
+func onSQLite(ctx context.Context, driver string, rowsPer int, feed bool, run func(*sqlite) (laps, error)) func(dir string) (laps, error) {
 	return func(dir string) (l laps, err error) {
-		db, err := openSQLite(ctx, dir, rowsPer, feed)
+		db, err := openSQLite(ctx, driver, dir, rowsPer, feed)
 		if err != nil {
 			return nil, err
 		}

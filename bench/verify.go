@@ -58,7 +58,7 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 			})
 		}
 	}
-	t, err := b.contest(b.size(9, 1),
+	t, err := b.contest(b.rounds(9),
 		contender{"forged", verify(string(forged), time.Now(), link.ErrForged)},
 		contender{"expired", verify(code, time.Now().AddDate(1, 0, 0), link.ErrExpired)},
 		contender{"hmac", func(string) (laps, error) {
