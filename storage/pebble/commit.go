@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 
 	engine "github.com/cockroachdb/pebble/v2"
@@ -16,6 +17,11 @@ func (s *Store) commit(writes *overlay.Layer) (groupcommit.Outcome, func() group
 	if err := s.files.failure(); err != nil { // the engine could not write to a log anymore
 		err = fmt.Errorf("%w: %w", ErrHalted, err)
 		return groupcommit.Outcome{Err: err, Halted: err}, nil
+	}
+	if err := s.compactions.await(s.db); errors.Is(err, storage.ErrCorrupt) {
+		return groupcommit.Outcome{Err: err, Halted: err}, nil
+	} else if err != nil {
+		return groupcommit.Outcome{Err: err}, nil
 	}
 	if err := s.prepare(writes); err != nil {
 		return groupcommit.Outcome{Err: err}, nil

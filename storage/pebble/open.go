@@ -3,7 +3,6 @@ package pebble
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -47,11 +46,12 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (s *Store, 
 		return nil, errors.New("storage/pebble: directory must not be empty")
 	}
 	s = &Store{
-		logger: o.Logger,
-		sync:   !o.NoSync,
-		files:  &guardedFS{FS: vfs.Default},
-		exit:   func() { os.Exit(1) },
-		space:  diskspace.Space{Backend: "storage/pebble", ErrFull: ErrDiskFull, Fixed: o.MinFreeBytes, MemTable: o.MemTableBytes},
+		logger:      o.Logger,
+		sync:        !o.NoSync,
+		files:       &guardedFS{FS: vfs.Default},
+		exit:        func() { os.Exit(1) },
+		compactions: newCompactions(),
+		space:       diskspace.Space{Backend: "storage/pebble", ErrFull: ErrDiskFull, Fixed: o.MinFreeBytes, MemTable: o.MemTableBytes},
 	}
 	s.space.Free = s.freeBytes
 	s.space.MeasureTables = s.tableBytes
@@ -245,6 +245,8 @@ func engineOptions(o Options, s *Store) *engine.Options {
 		MemTableStopWritesThreshold: 2,
 		FormatMajorVersion:          engine.FormatValueSeparation, // a constant, so that a new version of the engine does not change it
 
+		L0StopWritesThreshold: math.MaxInt32, // compactions.await waits instead
+
 		// Replace the list of files when it contains twice as many files as there are,
 		// whatever its size. Erase needs this, because the list contains keys.
 		MaxManifestFileSize: 1,
@@ -254,11 +256,9 @@ func engineOptions(o Options, s *Store) *engine.Options {
 			DataCorruption: func(engine.DataCorruptionInfo) {
 				s.logger.Error("storage/pebble: a table is corrupt; restore a backup")
 			},
-			BackgroundError: func(err error) {
-				s.logger.Error("storage/pebble: background task", slog.Any("error", sanitizeError("background task", err)))
-			},
 		},
 	}
+	s.compactions.listen(eo.EventListener, s.logger)
 	for i := range eo.Levels {
 		l := &eo.Levels[i]
 		l.BlockSize = 32 << 10

@@ -24,6 +24,10 @@
 //
 // The engine verifies the checksum of each block that it reads. Reading a row from a corrupt
 // block returns [storage.ErrCorrupt], and rows of other blocks can still be read.
+// If a compaction needs the block, Updates return [storage.ErrCorrupt] from then on. If
+// compactions fail for another reason, Updates return its error while too many tables wait
+// for a compaction.
+//
 // [Store.VerifyChecksum] reads all data. Open detects a write-ahead log that has lost an
 // acknowledged commit, and does not change the directory in this case. It cannot detect
 // this if the directory was written with NoSync.
@@ -52,17 +56,18 @@ import (
 
 // Store is a [storage.Store] on disk, created by Open. It must not be copied.
 type Store struct {
-	dir    string
-	db     *engine.DB
-	gate   gate.Gate
-	queue  groupcommit.Queue
-	states states
-	files  *guardedFS
-	logger *slog.Logger
-	sync   bool
-	mark   commitmark.Mark
-	space  diskspace.Space
-	number uint64 // number of the newest commit that was applied; only the queue uses it
+	dir         string
+	db          *engine.DB
+	gate        gate.Gate
+	queue       groupcommit.Queue
+	compactions *compactions
+	states      states
+	files       *guardedFS
+	logger      *slog.Logger
+	sync        bool
+	mark        commitmark.Mark
+	space       diskspace.Space
+	number      uint64 // number of the newest commit that was applied; only the queue uses it
 
 	broken atomic.Bool // the engine panicked in a commit, and Close must not use it anymore
 	exit   func()      // ends the process and does not return
