@@ -1,8 +1,6 @@
 package access
 
 import (
-	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -228,59 +226,4 @@ func (s *Service) newCode(customerKey string, row *devicedata.Code, account Acco
 		c.Warnings = append(c.Warnings, CodeWarning{WarningModified, "somebody changed or removed the code at the lock; it was written again"})
 	}
 	return c, nil
-}
-
-// CodeQuery selects access codes of one customer.
-type CodeQuery struct {
-	DeviceID uuid.UUID // selects the codes of that device
-	Subject  data.Ref  // selects the codes of that access grant or staff member; only the class of the Kind matters
-
-	Limit  int    // maximum number of codes in a page, from 1 to 1000; 0 selects 100
-	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
-}
-
-// Codes returns a page of the access codes of the customer of the scope, ordered by device and id. A code whose access has ended
-// becomes a removal, which [Scope.Removals] lists, if a delete or a change of its access grant ended it. Codes returns a
-// [validation.Error] for the scope of a workspace and a Limit out of range, [data.ErrInvalidCursor] and [data.ErrCustomerNotFound].
-func (c *Scope) Codes(ctx context.Context, q CodeQuery) (page data.Page[Code], err error) {
-	limit, err := pageLimit(q.Limit)
-	if err != nil {
-		return page, err
-	}
-	after, err := hex.DecodeString(q.Cursor)
-	if err != nil || len(after) != 0 && len(after) != 32 {
-		return page, data.ErrInvalidCursor
-	}
-	err = c.view(ctx, func(s *data.Snapshot) error {
-		page = data.Page[Code]{Items: []Code{}}
-		customer, err := c.customerIn(ctx, s)
-		if err != nil {
-			return err
-		}
-		accounts, err := accountsByID(ctx, s, customer)
-		if err != nil {
-			return err
-		}
-		for row, err := range c.codeRows(ctx, s, customer, q) {
-			if err != nil {
-				return err
-			}
-			switch {
-			case string(row.DeviceID[:])+string(row.ID[:]) <= string(after):
-			case q.DeviceID != uuid.Nil && row.DeviceID != q.DeviceID:
-			case len(page.Items) == limit:
-				last := page.Items[limit-1]
-				page.Next = hex.EncodeToString(append(last.DeviceID[:], last.ID[:]...))
-				return nil
-			default:
-				code, err := c.s.newCode(customer.Key, row, accounts[row.AccountID])
-				if err != nil {
-					return err
-				}
-				page.Items = append(page.Items, code)
-			}
-		}
-		return nil
-	})
-	return page, err
 }

@@ -1,7 +1,10 @@
 package access
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"iter"
 	"time"
@@ -16,16 +19,93 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// codeRows yields the codes that a query can select, ordered by device and id.
-func (c *Scope) codeRows(ctx context.Context, s *data.Snapshot, customer data.Customer, q CodeQuery) iter.Seq2[*devicedata.Code, error] {
-	id := devicedata.IDOf(customer)
-	switch {
-	case q.Subject.Key != "":
-		return devicedata.CodesOf(ctx, s, id, subjectOf(q.Subject))
-	case q.DeviceID != uuid.Nil:
-		return devicedata.CodesOfDevice(ctx, s, id, q.DeviceID)
+// CodeQuery selects access codes of one customer.
+type CodeQuery struct {
+	DeviceID uuid.UUID // selects the codes of that device
+	Subject  data.Ref  // selects the codes of that access grant or staff member; only the class of the Kind matters
+
+	// Keep, if it is not nil, reports whether a code that has passed the filters above is listed.
+	Keep func(Code) bool
+
+	Limit  int    // maximum number of codes in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
+}
+
+// Codes returns a page of the access codes of the customer of the scope, ordered by device and id. A code whose access has ended
+// becomes a removal, which [Scope.Removals] lists, if a delete or a change of its access grant ended it. A page reads at most 10,000
+// codes, and has Stopped set if it ended for that reason. Codes returns a [validation.Error] for the scope of a workspace and a Limit out
+// of range, [data.ErrInvalidCursor] and [data.ErrCustomerNotFound].
+func (c *Scope) Codes(ctx context.Context, q CodeQuery) (page data.Page[Code], err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
 	}
-	return devicedata.Codes(ctx, s, id)
+	after, err := parseCodeCursor(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	err = c.view(ctx, func(s *data.Snapshot) error {
+		page = data.Page[Code]{Items: []Code{}}
+		customer, err := c.customerIn(ctx, s)
+		if err != nil {
+			return err
+		}
+		accounts, err := accountsByID(ctx, s, customer)
+		if err != nil {
+			return err
+		}
+		read, last := 0, after
+		for row, err := range q.rows(ctx, s, devicedata.IDOf(customer), after) {
+			if err != nil {
+				return err
+			}
+			if len(page.Items) == limit || read == maxScan {
+				page.Stopped = len(page.Items) < limit
+				page.Next = hex.EncodeToString(append(last.Device[:], last.Code[:]...))
+				return nil
+			}
+			read++
+			last = devicedata.CodeKey{Device: row.DeviceID, Code: row.ID}
+			code, err := c.s.newCode(customer.Key, row, accounts[row.AccountID])
+			if err != nil {
+				return err
+			}
+			if q.Keep == nil || q.Keep(code) {
+				page.Items = append(page.Items, code)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// parseCodeCursor returns the code at which a page of Codes has ended. It is zero for an empty cursor.
+func parseCodeCursor(cursor string) (after devicedata.CodeKey, err error) {
+	b, err := hex.DecodeString(cursor)
+	if err != nil || len(b) != 0 && len(b) != len(after.Device)+len(after.Code) {
+		return after, data.ErrInvalidCursor
+	}
+	copy(after.Code[:], b[copy(after.Device[:], b):])
+	return after, nil
+}
+
+// rows yields the codes that follow after and pass the filters by device and by subject, ordered by device and id. A subject has few
+// codes, so those before after are read too.
+func (q CodeQuery) rows(ctx context.Context, s *data.Snapshot, customer devicedata.CustomerID, after devicedata.CodeKey) iter.Seq2[*devicedata.Code, error] {
+	if q.Subject.Key == "" {
+		return devicedata.CodesAfter(ctx, s, customer, q.DeviceID, after)
+	}
+	return func(yield func(*devicedata.Code, error) bool) {
+		for row, err := range devicedata.CodesOf(ctx, s, customer, subjectOf(q.Subject)) {
+			if err == nil && (q.DeviceID != uuid.Nil && row.DeviceID != q.DeviceID || cmp.Or(
+				bytes.Compare(row.DeviceID[:], after.Device[:]), bytes.Compare(row.ID[:], after.Code[:])) <= 0) {
+				continue
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // subjectOf returns an access grant or a staff member as the subject of codes.

@@ -1,6 +1,7 @@
 package devicedata
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -177,16 +178,31 @@ func States(ctx context.Context, s *data.Snapshot, c CustomerID, devices ...uuid
 
 // Codes yields the access codes of the customer in the order of the ids of their devices and of their own ids.
 func Codes(ctx context.Context, s *data.Snapshot, c CustomerID) iter.Seq2[*Code, error] {
-	return codes(ctx, s, c, layout.CodesPrefix(c))
+	return codes(ctx, s, c, storage.Prefix(layout.CodesPrefix(c)))
 }
 
 // CodesOfDevice yields the access codes of one device of the customer in the order of their ids.
 func CodesOfDevice(ctx context.Context, s *data.Snapshot, c CustomerID, device uuid.UUID) iter.Seq2[*Code, error] {
-	return codes(ctx, s, c, layout.DeviceCodesPrefix(c, device))
+	return codes(ctx, s, c, storage.Prefix(layout.DeviceCodesPrefix(c, device)))
 }
 
-func codes(ctx context.Context, s *data.Snapshot, c CustomerID, prefix []byte) iter.Seq2[*Code, error] {
-	return scan(ctx, s.Reader(), storage.Prefix(prefix), func(e storage.Entry) (*Code, error) {
+// CodesAfter is [CodesOfDevice], or [Codes] if device is the zero id, but begins with the first code that follows the key after.
+func CodesAfter(ctx context.Context, s *data.Snapshot, c CustomerID, device uuid.UUID, after CodeKey) iter.Seq2[*Code, error] {
+	rows := storage.Prefix(layout.CodesPrefix(c))
+	if device != uuid.Nil {
+		rows = storage.Prefix(layout.DeviceCodesPrefix(c, device))
+	}
+	if start := append(layout.Code(c, after.Device, after.Code), 0); bytes.Compare(start, rows.Start) > 0 {
+		rows.Start = start
+	}
+	if rows.End != nil && bytes.Compare(rows.Start, rows.End) >= 0 {
+		return func(func(*Code, error) bool) {}
+	}
+	return codes(ctx, s, c, rows)
+}
+
+func codes(ctx context.Context, s *data.Snapshot, c CustomerID, rows storage.Range) iter.Seq2[*Code, error] {
+	return scan(ctx, s.Reader(), rows, func(e storage.Entry) (*Code, error) {
 		k, err := layout.ParseAs(layout.ShapeCode, e.Key)
 		if err != nil {
 			return nil, err

@@ -103,6 +103,11 @@ func TestAccessCodes_Pages_ContainEachCodeOnce(t *testing.T) {
 		}
 		require.ElementsMatch(t, all, paged, filter)
 	}
+	pagination := f.post(t, "/access_codes/list", members{"customer_key": "hotel", "limit": 1}).at("pagination").(map[string]any)
+	require.Contains(t, pagination["next_page_url"], "customer_key=hotel")
+	out := f.post(t, "/access_codes/list", members{"customer_key": "hotel", "search": "g", "limit": 1})
+	require.NotNil(t, out.at("pagination", "next_page_cursor"))
+	require.Nil(t, out.at("pagination", "next_page_url"), "a search can be a PIN")
 	for _, body := range []string{`{"customer_key": "hotel", "page_cursor": "x"}`, `{"access_code_ids": [], "page_cursor": "-1"}`} {
 		out := f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, "/access_codes/list", body)
 		require.NotNil(t, out.at("error", "validation_errors", "page_cursor"))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/textsearch"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
@@ -39,55 +40,57 @@ func (r *getCodeRequest) check() error {
 // pinFilterParam reads a PIN by which an access code is searched. It is not repeated in next_page_url.
 var pinFilterParam = param[string]{nameParam.schema, nameParam.read, func(string) any { return nil }}
 
+// searchPINParam reads the text of a search that also finds PINs. Addresses appear in logs, so there is no next_page_url with it.
+var searchPINParam = param[string]{textParam.schema, textParam.read, func(s string) any {
+	if s == "" {
+		return nil
+	}
+	return notInURL{}
+}}
+
 // getCode returns an access code. A code whose access was deleted is not found, also while it is being removed from its lock.
 func getCode(ctx context.Context, c *call, r *getCodeRequest) (out jsonObject, err error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	var codes []access.Code
+	var code access.Code
 	if r.ID != uuid.Nil {
-		code, err := c.scope("").Code(ctx, r.ID)
-		if err != nil {
+		if code, err = c.scope("").Code(ctx, r.ID); err != nil {
 			return nil, err
 		}
-		codes = []access.Code{code}
 	} else {
 		d, err := c.scope("").Device(ctx, r.DeviceID)
 		if err != nil {
 			return nil, err
 		}
-		if codes, _, err = c.searchCodes(ctx, d.CustomerKey, access.CodeQuery{DeviceID: d.ID}, 1, func(code access.Code) bool { return code.PIN.Reveal() == r.PIN }); err != nil {
+		var found bool
+		pin := device.NewSecret(r.PIN)
+		if code, found, err = c.findCode(ctx, d.CustomerKey, access.CodeQuery{DeviceID: d.ID, Keep: func(code access.Code) bool { return code.PIN == pin }}); err != nil {
 			return nil, err
 		}
-		if len(codes) == 0 {
+		if !found {
 			return nil, access.ErrCodeNotFound
 		}
 	}
-	encoded, err := c.encodeCodes(ctx, codes)
+	encoded, err := c.encodeCodes(ctx, []access.Code{code})
 	if err != nil {
 		return nil, err
 	}
 	return jsonObject{"access_code": encoded[0]}, nil
 }
 
-// searchCodes returns at most limit access codes of a customer that keep selects, and the cursor after them, which is empty at the end
-// of the list. A nil keep selects all of them.
-func (c *call) searchCodes(ctx context.Context, customer string, q access.CodeQuery, limit int, keep func(access.Code) bool) (codes []access.Code, next string, err error) {
-	codes = []access.Code{}
-	for {
-		q.Limit = min(limit-len(codes), maxPage)
+// findCode returns the first access code of a customer that a query selects. found is false if there is none.
+func (c *call) findCode(ctx context.Context, customer string, q access.CodeQuery) (code access.Code, found bool, err error) {
+	for q.Limit = 1; ; {
 		page, err := c.scope(customer).Codes(ctx, q)
 		if err != nil {
-			return nil, "", err
+			return code, false, err
 		}
-		for _, code := range page.Items {
-			if keep == nil || keep(code) {
-				codes = append(codes, code)
-			}
+		if len(page.Items) > 0 {
+			return page.Items[0], true, nil
 		}
-		q.Cursor = page.Next
-		if page.Next == "" || len(codes) == limit {
-			return codes, page.Next, nil
+		if q.Cursor = page.Next; q.Cursor == "" {
+			return code, false, nil
 		}
 	}
 }
@@ -106,7 +109,7 @@ func (r *listCodesRequest) input() input {
 	return input{params: append([]jsonobject.Field{
 		bind("access_code_ids", &r.IDs, idsParam), bind("device_id", &r.DeviceID, idParam), bind("access_method_id", &r.MethodID, idParam),
 		bind("access_grant_id", &r.GrantID, idParam), bind("access_grant_key", &r.GrantKey, keyParam), bind("customer_key", &r.CustomerKey, keyParam),
-		bind("search", &r.Search, textParam), bind("user_identifier_key", &r.UserKey, foreignTextParam),
+		bind("search", &r.Search, searchPINParam), bind("user_identifier_key", &r.UserKey, foreignTextParam),
 	}, r.pageRequest.params()...)}
 }
 
@@ -174,8 +177,13 @@ func (r *listCodesRequest) find(ctx context.Context, c *call) (codes []access.Co
 	if r.IDs != nil {
 		return r.findByID(ctx, c, customer, q, keep)
 	}
-	codes, next, err = c.searchCodes(ctx, customer, q, r.Limit, keep)
-	return codes, next, noMatchIfMissing(err)
+	q.Limit = r.Limit
+	if r.Search != "" {
+		q.Keep = keep
+	}
+	page, err := c.scope(customer).Codes(ctx, q)
+	c.warnIfStopped(page.Stopped)
+	return page.Items, page.Next, noMatchIfMissing(err)
 }
 
 // findByID returns the codes of access_code_ids that pass the other filters. The cursor is an index in the list of ids.

@@ -173,11 +173,12 @@ func (c *call) checkPIN(ctx context.Context, d access.Device, pin string, starts
 		}
 		return invalidInput(0, validation.Finding{Path: "code", Rule: validation.RuleFormat, Message: message})
 	}
-	same, _, err := c.searchCodes(ctx, d.CustomerKey, access.CodeQuery{DeviceID: d.ID}, 1, func(code access.Code) bool {
-		return code.PIN.Reveal() == pin && code.ID != except &&
+	given := device.NewSecret(pin)
+	_, duplicate, err := c.findCode(ctx, d.CustomerKey, access.CodeQuery{DeviceID: d.ID, Keep: func(code access.Code) bool {
+		return code.PIN == given && code.ID != except &&
 			(code.EndsAt.IsZero() || code.EndsAt.After(starts) && code.EndsAt.After(c.h.db.Now())) && (ends.IsZero() || ends.After(code.StartsAt))
-	})
-	if err == nil && len(same) > 0 {
+	}})
+	if err == nil && duplicate {
 		return errDuplicateCode
 	}
 	return err

@@ -69,7 +69,7 @@ type listUnmanagedRequest struct {
 
 func (r *listUnmanagedRequest) input() input {
 	return input{params: append([]jsonobject.Field{
-		required(bind("device_id", &r.DeviceID, idParam)), bind("search", &r.Search, textParam), bind("user_identifier_key", &r.UserKey, foreignTextParam),
+		required(bind("device_id", &r.DeviceID, idParam)), bind("search", &r.Search, searchPINParam), bind("user_identifier_key", &r.UserKey, foreignTextParam),
 	}, r.pageRequest.params()...)}
 }
 

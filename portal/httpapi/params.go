@@ -318,12 +318,17 @@ func unknownParamMessage(params []jsonobject.Field, where string) string {
 	return "is not a parameter of this endpoint, which has in the " + where + ": " + strings.Join(names, ", ")
 }
 
-// queryValues returns the parameters that a request has, as a query.
-func queryValues(params []jsonobject.Field) url.Values {
-	out := url.Values{}
+// notInURL is the value of a parameter that must not appear in an address. A request with it has no next_page_url.
+type notInURL struct{}
+
+// queryValues returns the parameters that a request has, as a query. It reports false if one of them must not be in an address.
+func queryValues(params []jsonobject.Field) (out url.Values, complete bool) {
+	out = url.Values{}
 	for _, f := range params {
 		switch v := f.Value.Write().(type) {
 		case nil:
+		case notInURL:
+			return nil, false
 		case []uuid.UUID:
 			for _, id := range v {
 				out.Add(f.Name, id.String())
@@ -340,7 +345,7 @@ func queryValues(params []jsonobject.Field) url.Values {
 			out.Set(f.Name, fmt.Sprint(v))
 		}
 	}
-	return out
+	return out, true
 }
 
 // pageRequest is the part of a request that selects a page of a list.
@@ -373,9 +378,10 @@ func (c *call) pagination(next string, more bool) jsonObject {
 	}
 	out["next_page_cursor"] = next
 	if more && c.h.options.BaseURL != "" && slices.Contains(c.route.methods, "GET") {
-		values := queryValues(c.input.params)
-		values.Set("page_cursor", next)
-		out["next_page_url"] = c.h.options.BaseURL + c.route.path + "?" + values.Encode()
+		if values, complete := queryValues(c.input.params); complete {
+			values.Set("page_cursor", next)
+			out["next_page_url"] = c.h.options.BaseURL + c.route.path + "?" + values.Encode()
+		}
 	}
 	return out
 }
