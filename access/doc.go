@@ -86,6 +86,7 @@
 //	plan_subject.go what is known about one of them
 //	plan_pin.go   their PINs
 //	reissue.go    another PIN on request
+//	revoke.go     an access grant whose PIN was taken away
 //	push_grant.go an access grant with its codes in one transaction
 //	doors.go      the locks that an access grant opens, and when
 //	due.go        finding the locks that must be programmed

@@ -223,12 +223,20 @@ func (p *codePlan) plan(ctx context.Context, sp *subjectPlan) error {
 	for _, id := range locks {
 		wanted[id] = true
 	}
+	var stored storedPIN
+	var unread error
+	if len(locks) > 0 {
+		if stored, unread = p.s.subjectPIN(ctx, p.tx.Snapshot, p.customer, sp.subject); stored.isRevoked() && p.reissue == nil {
+			clear(wanted)
+			locks = nil
+		}
+	}
 	locks = slices.DeleteFunc(locks, func(id uuid.UUID) bool { return !p.locks[id].accepts })
 	var pin device.Secret
 	var changed bool
 	if len(locks) > 0 && !sp.over(p.now) {
 		var err error
-		if pin, changed, err = p.pin(ctx, *sp, locks); err != nil {
+		if pin, changed, err = p.pin(ctx, *sp, locks, stored, unread); err != nil {
 			return err
 		}
 	}
@@ -237,13 +245,9 @@ func (p *codePlan) plan(ctx context.Context, sp *subjectPlan) error {
 			return err
 		}
 		sp.known = true
-		key := devicedata.CodeKey{Device: row.DeviceID, Code: row.ID}
-		switch onLock := row.Slot != 0; {
-		case !wanted[row.DeviceID] && onLock:
-			p.ended = append(p.ended, key)
-		case !wanted[row.DeviceID], sp.over(p.now) && !onLock:
-			p.dropped = append(p.dropped, key)
-			p.event("access_code.deleted", row)
+		switch {
+		case !wanted[row.DeviceID], sp.over(p.now) && row.Slot == 0:
+			p.end(row)
 		default:
 			if err := p.keep(row, *sp, pin, changed); err != nil {
 				return err

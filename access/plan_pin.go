@@ -48,11 +48,10 @@ func (p storedPIN) serves(preferred string) bool {
 }
 
 // pin returns the PIN of a subject, which it chooses if none is stored, and reports whether it differs from the stored one. A preferred
-// code takes precedence, so the host can change the PIN.
-func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (pin device.Secret, changed bool, err error) {
-	stored, err := p.s.subjectPIN(ctx, p.tx.Snapshot, p.customer, sp.subject)
-	if err != nil && !(p.reissue != nil && isDamage(err)) { // a PIN that cannot be read can be replaced
-		return pin, false, err
+// code takes precedence, so the host can change the PIN. unread is the error of reading the stored one.
+func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID, stored storedPIN, unread error) (pin device.Secret, changed bool, err error) {
+	if unread != nil && !(p.reissue != nil && isDamage(unread)) { // a PIN that cannot be read can be replaced
+		return pin, false, unread
 	}
 	next := storedPIN{}
 	switch {

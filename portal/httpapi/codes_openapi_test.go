@@ -85,6 +85,16 @@ func (f *fixture) callCodeOperations(t testing.TB, do func(method, path string, 
 			do("POST", "/access_codes/delete", m{"access_code_id": of})
 		}
 	}
+	for _, by := range []string{"access_method_id", "access_grant_id", "reservation_key"} {
+		key := "method-" + by
+		f.post(t, "/customers/push_data", m{"customer_key": customer, "reservations": []m{{"reservation_key": key, "room_keys": []string{"room-101"}, "ends_at": "2025-06-18T10:00:00Z"}}})
+		of := f.code(t, key, "")
+		if by == "reservation_key" {
+			do("POST", "/access_methods/delete", m{by: key})
+			continue
+		}
+		do("DELETE", "/access_methods/delete", nil, by+"="+of.at(by).(string))
+	}
 	rules := m{
 		"access_rules": m{
 			"reservation_created": m{"rule": "reservation_created", "config": m{
@@ -157,6 +167,8 @@ func (f *fixture) codeValues(t testing.TB, customer, path string) map[string]any
 		made := f.post(t, "/access_codes/create", m{"device_id": ids.lock})
 		values["access_code_id"], values["attempt_for_offline_device"], values["is_managed"] = made.at("access_code", "access_code_id"), true, true
 		values["starts_at"], values["ends_at"] = nil, nil
+	case "/access_methods/delete":
+		values["access_grant_id"], values["reservation_key"] = nil, nil
 	case "/access_codes/list":
 		values["access_code_ids"], values["access_grant_key"] = nil, nil
 	}

@@ -235,6 +235,37 @@ func TestCodeWrites_InvalidRequests_ChangeNothing(t *testing.T) {
 	require.Contains(t, out.raw, "the rule reservation_created of the customer is off")
 }
 
+// TestAccessMethod_Deleted_RemovesTheCodesAndKeepsTheGrant deletes the access methods of a reservation and of a code, and changes the grant.
+func TestAccessMethod_Deleted_RemovesTheCodesAndKeepsTheGrant(t *testing.T) {
+	t.Parallel()
+	f, ids, code := codeHotel(t)
+	const path = "/access_methods/delete"
+	method := code.at("access_method_id").(string)
+	f.post(t, path, members{"reservation_key": "r1"})
+	f.holds(t, "lock-101")
+	require.Empty(t, list(f.post(t, "/access_codes/list", members{"access_grant_key": "r1"}).at("access_codes")))
+	f.expectError(t, http.StatusNotFound, "access_method_not_found", http.MethodPost, "/access_methods/get", `{"access_method_id": "`+method+`"}`)
+	require.Empty(t, f.post(t, "/access_grants/get", members{"access_grant_key": "r1"}).at("access_grant", "access_method_ids"))
+	f.post(t, "/customers/push_data", `{"customer_key": "hotel", "reservations": [{"reservation_key": "r1", "name": "Ada L.", "ends_at": "2025-06-19T10:00:00Z", "preferred_code": "471199"}]}`)
+	f.post(t, "/customers/push_data", `{"customer_key": "hotel", "reservations": [{"reservation_key": "r2", "room_keys": ["101"], "ends_at": "2025-06-19T10:00:00Z"}]}`)
+	second := f.code(t, "r2", "set")
+	f.holds(t, "lock-101", second.at("code").(string)) // r1 was planned before r2
+	pin, err := f.access.Workspace(workspaceA).Customer("hotel").ReissuePIN(t.Context(), data.Ref{Kind: data.KindReservation, Key: "r1"}, "token", data.Actor{})
+	require.NoError(t, err)
+	require.Equal(t, pin.Reveal(), f.code(t, "r1", "set").at("code"), "a reissue gives the grant a PIN again")
+
+	made := f.post(t, "/access_codes/create", members{"device_id": ids.offline, "code": "735173"})
+	grant := made.at("access_code", "access_grant_id").(string)
+	require.Equal(t, http.StatusNotFound, f.send(t, keyB, http.MethodPost, path, `{"access_grant_id": "`+grant+`"}`).status)
+	f.post(t, path, members{"access_grant_id": grant})
+	for _, name := range []string{"access_grant_id", "access_method_id"} {
+		f.expectError(t, http.StatusNotFound, "access_method_not_found", http.MethodPost, path, `{"`+name+`": "`+made.at("access_code", name).(string)+`"}`)
+	}
+	f.expectError(t, http.StatusNotFound, "access_method_not_found", http.MethodPost, path, `{"reservation_key": "nobody"}`)
+	f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, `{}`)
+	f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, `{"reservation_key": "r1", "access_grant_id": "`+grant+`"}`)
+}
+
 // TestAccessCode_OfLockThatCannotHoldIt_HasErrorWithMessage creates a code of a lock that is offline, and one of a lock that is full.
 func TestAccessCode_OfLockThatCannotHoldIt_HasErrorWithMessage(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // An access method is the PIN of an access grant on all its locks. It exists as long as the grant has access codes. It is not stored:
@@ -220,6 +222,60 @@ func getMethod(ctx context.Context, c *call, r *methodRequest) (out jsonObject, 
 		return nil, notFound(methodClass)
 	}
 	return out, err
+}
+
+// deleteMethodRequest names an access method: by its id, by the id of its grant, or by the key of a reservation.
+type deleteMethodRequest struct {
+	ID, GrantID    uuid.UUID
+	ReservationKey string
+}
+
+func (r *deleteMethodRequest) input() input {
+	return input{params: []jsonobject.Field{
+		bind("access_method_id", &r.ID, idParam), bind("access_grant_id", &r.GrantID, idParam), bind("reservation_key", &r.ReservationKey, keyParam),
+	}}
+}
+
+// deleteMethod takes the PIN of an access grant away, and schedules the removal of its access codes from their locks. The grant remains
+// and gets no codes, also if it changes, until its PIN is reissued in a portal.
+func deleteMethod(ctx context.Context, c *call, r *deleteMethodRequest) (jsonObject, error) {
+	id := r.ID
+	if r.GrantID != uuid.Nil {
+		id = methodOf(r.GrantID)
+	}
+	if given := lo.Compact([]string{idOrEmpty(r.ID), idOrEmpty(r.GrantID), r.ReservationKey}); len(given) != 1 {
+		return nil, invalidInput(0, validation.Finding{Rule: validation.RuleRequired, Message: "give one of access_method_id, access_grant_id and reservation_key"})
+	}
+	var g data.AccessGrant
+	err := c.ws.View(ctx, func(snap *data.Snapshot) (err error) {
+		if r.ReservationKey == "" {
+			g, err = snap.AccessGrantByID(ctx, grantOfMethod(id))
+		} else if g, err = snap.AccessGrant(ctx, r.ReservationKey); err == nil && g.Kind != data.KindReservation {
+			return notFound(methodClass)
+		}
+		if err != nil {
+			return err
+		}
+		codes, err := c.codesOfGrants(ctx, snap, []data.AccessGrant{g})
+		if err == nil && len(codes[0]) == 0 {
+			return notFound(methodClass)
+		}
+		return err
+	})
+	if err == nil {
+		err = c.scope(g.Meta.CustomerKey).Checked(func(ctx context.Context, s *data.Snapshot) error { return sameGrant(ctx, s, g) }).RevokePIN(ctx, g.Key, data.Actor{})
+	}
+	if err != nil && (errors.Is(err, data.ErrResourceNotFound) || responseTo(err).status == http.StatusNotFound) {
+		err = notFound(methodClass)
+	}
+	return nil, err
+}
+
+func idOrEmpty(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
 }
 
 // listMethodsRequest selects access methods by their grants.

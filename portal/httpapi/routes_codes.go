@@ -22,6 +22,8 @@ func codeRoutes() []route {
 			summary: "List the codes on a lock that the library did not write, as the lock showed them last, without their PINs"},
 		{path: "/access_methods/get", methods: getPost, endpoint: newEndpoint(getMethod), response: single(methodClass, methodRef),
 			summary: "Get an access method: the PIN of an access grant on all its locks"},
+		{path: "/access_methods/delete", methods: deletePost, endpoint: newEndpoint(deleteMethod),
+			summary: "Take the PIN of an access grant away, and schedule the removal of its access codes; the grant remains"},
 		{path: "/access_methods/list", methods: getPost, endpoint: newEndpoint(listMethods), response: page("access_methods", methodRef),
 			summary: "List access methods; a page can have fewer than limit, also if others follow"},
 		{path: "/seam/customer/v1/automations/get", methods: getPost, endpoint: newEndpoint(getAutomations), response: rulesResponse,

@@ -24,7 +24,6 @@ type unsupportedOperation struct {
 // The reasons that several operations have in common.
 const (
 	reasonCodes        = "the library does not keep the PINs of codes that it did not write: change such a code at the lock"
-	reasonMethods      = "delete the access grant"
 	reasonCards        = "there are no cards and no encoders"
 	reasonKeys         = "there are no mobile keys"
 	reasonSystems      = "there are no access control systems"
@@ -77,7 +76,6 @@ func unsupportedOperations() []unsupportedOperation {
 
 	add(later, "an access grant has a PIN from the start", post, "/access_grants/request_access_methods")
 	add(later, "use the get and list operations", getPost, "/access_grants/get_related", "/access_methods/get_related", "/spaces/get_related")
-	add(later, reasonMethods, deletePost, "/access_methods/delete")
 	add(later, "unlock the device with locks/unlock_door", post, "/access_methods/unlock_door")
 	add(never, reasonCards, post, "/access_methods/encode", "/access_methods/assign_card", "/seam/customer/v1/access_methods/encode")
 	add(never, reasonCards, getPost, "/seam/customer/v1/encoders/list")
