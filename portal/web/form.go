@@ -176,14 +176,14 @@ func (f *form) index(name string) int {
 }
 
 // isRedraw reports whether the request only asks to show the form again with the posted values: the visitor searched for
-// a space or a guest, changed the language, or came back from the page of a conflict.
+// a space or a guest, chose many spaces at once, changed the language, or came back from the page of a conflict.
 func (x *exchange) isRedraw(f *form) bool {
 	posted := x.r.PostForm
 	f.Spaces.Find, f.guestText = posted.Get("find_text"), posted.Get("guest_text")
 	if x.localeChanged && posted.Has(undecidedField) && len(f.conflicts) > 0 {
 		return false // the conflict page is shown again instead
 	}
-	return x.localeChanged || posted.Has("find") || posted.Has("guest_find") || posted.Has(reviseField)
+	return x.localeChanged || posted.Has(addGroupField) || posted.Has(dropGroupField) || posted.Has(copyField) || posted.Has("find") || posted.Has("guest_find") || posted.Has(reviseField)
 }
 
 // hasForm is implemented by the content of pages with a form.

@@ -14,6 +14,9 @@ type staffForm struct {
 	Picks  bool // the page has the spaces
 	Button string
 	Back   string
+	Key    string // of the staff member, or "" for a new one
+
+	staffGroups
 }
 
 // The fields of a staff member, in the order of the page.
@@ -25,6 +28,12 @@ var (
 
 func (x *exchange) showStaffForm(f staffForm, title string) (err error) {
 	if f.Picks {
+		if err := x.applyGroups(f.form); err != nil {
+			return err
+		}
+		if f.staffGroups, err = x.staffGroups(f.form, f.Key); err != nil {
+			return err
+		}
 		if f.Spaces, err = x.spacePicker(x.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
 			return err
 		}
@@ -35,7 +44,7 @@ func (x *exchange) showStaffForm(f staffForm, title string) (err error) {
 
 func (x *exchange) showNewStaffForm(f *form) error {
 	f.creates = true
-	return x.showStaffForm(staffForm{f, true, true, x.text("staff.add"), x.link(pageStaff)}, "staff.add")
+	return x.showStaffForm(staffForm{form: f, Person: true, Picks: true, Button: x.text("staff.add"), Back: x.link(pageStaff)}, "staff.add")
 }
 
 // editedStaffMember returns the staff member of a page that edits it. It returns an error if the portal does not allow
@@ -58,7 +67,7 @@ var editStaff = resourceEdit[data.UserIdentity]{
 		return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
 	},
 	render: func(x *exchange, f *form, u data.UserIdentity) error {
-		return x.showStaffForm(staffForm{f, true, false, x.text("save"), x.resourcePath(u.Ref())}, "staff.edit")
+		return x.showStaffForm(staffForm{form: f, Person: true, Button: x.text("save"), Back: x.resourcePath(u.Ref()), Key: u.Key}, "staff.edit")
 	},
 	display: textValue,
 	write: func(x *exchange, f *form, u data.UserIdentity) error {
@@ -82,7 +91,7 @@ var assignStaff = resourceEdit[data.UserIdentity]{
 		return map[string]string{spacesField: joinRefKeys(u.Spaces)}
 	},
 	render: func(x *exchange, f *form, u data.UserIdentity) error {
-		return x.showStaffForm(staffForm{f, false, true, x.text("save"), x.resourcePath(u.Ref())}, "staff.assign")
+		return x.showStaffForm(staffForm{form: f, Picks: true, Button: x.text("save"), Back: x.resourcePath(u.Ref()), Key: u.Key}, "staff.assign")
 	},
 	display: func(x *exchange, value string) ([]string, error) { return x.spaceNames(splitKeys(value)) },
 	write: func(x *exchange, f *form, u data.UserIdentity) error {

@@ -19,7 +19,8 @@ before(async () => {
 });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
-/** Runs a task that begins on a page of the portal, and checks that it costs at most this many clicks, fields and loads. */
+/** Runs a task that begins on a page of the portal, and checks that it costs at most this many clicks, fields and loads.
+ * The function that `work` returns, if any, restores what the next look needs. */
 function task(name, begin, most, work) {
   for (const [look, options] of Object.entries(looks)) {
     test(`${name}, ${look}: at most ${most.join("/")} clicks/fields/loads`, async (t) => {
@@ -31,11 +32,12 @@ function task(name, begin, most, work) {
         const cost = [0, 0, 0];
         page.on("domcontentloaded", () => { cost[2]++; });
         const loaded = (act) => Promise.all([page.waitForEvent("domcontentloaded"), act]);
-        await work({
+        const restore = await work({
           page, home,
           click: async (target) => { cost[0]++; await loaded(target.click()); },
           enter: async (target) => { cost[0]++; await loaded(target.press("Enter")); },
           pick: async (target) => { cost[0]++; await target.check(); },
+          select: async (target, option) => { cost[1]++; await target.selectOption(option); },
           fill: async (target, text) => { cost[1]++; await target.fill(text); },
         });
         await shoot(page, `clicks ${name} ${look}`);
@@ -44,6 +46,7 @@ function task(name, begin, most, work) {
           assert.ok(cost[i] <= most[i], `${what}: ${cost.join("/")} is more than ${most.join("/")}`);
         }
         assert.ok(cost[0] > 0 && cost[2] > 0, `nothing was counted: ${cost.join("/")}`);
+        await restore?.();
       } finally {
         await context.close();
       }
@@ -133,4 +136,39 @@ task("new booking from a free day of the calendar", "calendar", [3, 1, 3], async
   await hand.enter(guest);
   await hand.click(page.locator("main form button.primary"));
   assert.match(page.url(), /reservations\/view\?/);
+});
+
+/** Chooses rooms for a staff member, who has others before, and saves them. */
+async function assign(hand, name, choose) {
+  const { page } = hand;
+  await hand.click(seen(page, "main a").filter({ hasText: name }).first());
+  await hand.click(seen(page, 'main a[href*="staff/spaces?key="]'));
+  await choose();
+  const chosen = await page.locator("[name=space]:checked").count();
+  await hand.click(page.locator("main form button.primary"));
+  assert.match(page.url(), /staff\/view\?/);
+  assert.equal(await page.locator('main .list a[href*="spaces/view?key="]').count(), chosen);
+  return chosen;
+}
+
+/** Takes the rooms from the staff member again, so that the next look begins without them. */
+const unassign = ({ page, home }) => async () => {
+  await page.goto(`${home}staff/spaces?key=staff-0`);
+  await page.locator("button[name=drop_group][value=all]").click();
+  await Promise.all([page.waitForURL(/staff\/view/), page.locator("main form button.primary").click()]);
+};
+
+task("staff with a floor of 50 rooms", "staff", [4, 0, 4], async (hand) => {
+  const floor = hand.page.locator('button[name=add_group][value="floor 1 site-0"]');
+  assert.equal(await assign(hand, "Marta Silva", () => hand.click(floor)), 50);
+  return unassign(hand);
+});
+
+task("staff with the rooms of a colleague", "staff", [4, 1, 4], async (hand) => {
+  const copied = await assign(hand, "Marta Silva", async () => {
+    await hand.select(hand.page.locator("[name=copy_from]"), { label: "Rui Nunes" });
+    await hand.click(hand.page.locator("button[name=copy]"));
+  });
+  assert.equal(copied, 50);
+  return unassign(hand);
 });

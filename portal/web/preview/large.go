@@ -20,7 +20,7 @@ const (
 	largeRooms = 50 // in each site
 )
 
-// MakeLarge creates a hotel chain with 200 rooms and this many bookings and guests. 5,000 bookings begin in a year around the
+// MakeLarge creates a hotel chain with 200 rooms, two staff members, of whom one serves no rooms, and this many bookings and guests. 5,000 bookings begin in a year around the
 // present day, and 100,000 bookings in three years. Guests arrive from 15:00 to 22:00 UTC.
 func MakeLarge(ctx context.Context, ws *data.Workspace, now time.Time, bookings int) (Large, error) {
 	out := Large{CustomerKey: fmt.Sprintf("Grand Hotels %d", bookings)}
@@ -42,6 +42,15 @@ func MakeLarge(ctx context.Context, ws *data.Workspace, now time.Time, bookings 
 				if !yield(data.Room(fmt.Sprintf("room-%d-%02d", i, n), fmt.Sprintf("Room %d%02d", i+1, n+1)).In(site.Key), nil) {
 					return
 				}
+			}
+		}
+		hotel := make([]string, largeRooms)
+		for n := range hotel {
+			hotel[n] = fmt.Sprintf("room-1-%02d", n)
+		}
+		for _, u := range []data.UserIdentity{data.StaffMember("staff-0", "Marta Silva"), data.StaffMember("staff-1", "Rui Nunes", data.Refs(data.KindRoom, hotel...)...)} {
+			if !yield(u, nil) {
+				return
 			}
 		}
 		for i := range bookings {
