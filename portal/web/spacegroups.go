@@ -24,7 +24,7 @@ const (
 
 	maxStaffSpaces = 1000 // spaces of a staff member, as in package data
 	maxGrouped     = 2000 // spaces that are read to find the groups
-	maxColleagues  = 200  // staff members from whom the form can copy
+	maxColleagues  = 200  // staff members that the form offers to copy from
 )
 
 // spaceGroup is a number of spaces that the visitor can choose together.
@@ -156,7 +156,8 @@ func (x *exchange) groupKeys(value string) (keys []string, err error) {
 	return keys, err
 }
 
-// staffGroups returns the groups of spaces, and the colleagues of the staff member with the given key, from whom the form can copy.
+// staffGroups returns the groups of spaces, and the other staff members with spaces, which the form can copy.
+// key is that of the staff member in the form, or "".
 func (x *exchange) staffGroups(f *form, key string) (out staffGroups, err error) {
 	if !x.can(portal.ActionReadSpaces) {
 		return out, nil

@@ -20,7 +20,7 @@ const (
 	largeRooms = 50 // in each site
 )
 
-// MakeLarge creates a hotel chain with 200 rooms, two staff members, of whom one serves no rooms, and this many bookings and guests. 5,000 bookings begin in a year around the
+// MakeLarge creates a hotel chain with 200 rooms, a staff member without rooms, one with the rooms of a hotel, and this many bookings and guests. 5,000 bookings begin in a year around the
 // present day, and 100,000 bookings in three years. Guests arrive from 15:00 to 22:00 UTC.
 func MakeLarge(ctx context.Context, ws *data.Workspace, now time.Time, bookings int) (Large, error) {
 	out := Large{CustomerKey: fmt.Sprintf("Grand Hotels %d", bookings)}
