@@ -187,7 +187,7 @@ func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, wit
 // was pushed again, or the host has deleted its key or no longer lists it. It returns an error that matches [ErrNotUndone] if
 // more than 10 minutes have passed, if the key belongs to another resource by now, if the user identity or a space to which
 // the resource refers is gone, or if an access grant that was created or changed since the cancellation overlaps with it in
-// one of its spaces.
+// one of its spaces. An access grant to a site and to no space that one guest has alone overlaps in all spaces of the site.
 func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref, actor Actor, guard func(context.Context, *Snapshot, Resource) error) (Resource, error) {
 	if err := actor.validate(); err != nil {
 		return nil, err
@@ -272,20 +272,27 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, cancelled *cancel
 	if n.class() != ClassAccessGrant {
 		return nil
 	}
+	sites := map[string]string{}
+	for i, ref := range refs[1:] {
+		if ref.Kind.Class() != ClassSpace {
+			continue
+		}
+		if err := nodes[i+1].decodeFields(); err != nil {
+			return err
+		}
+		sites[ref.Key] = nodes[i+1].parentSite
+	}
+	restored := n.public().(AccessGrant)
 	for _, space := range n.spaces {
-		q := Query{CustomerKey: ch.customer.key, SpaceKey: space.Key, From: n.startsAt, Until: n.endsAt, Limit: maxLimit}
-		for {
-			page, err := s.AccessGrants(ctx, q)
+		if space.Kind == KindSite && !takesSite(restored, space.Key) {
+			continue
+		}
+		for other, err := range s.takers(ctx, ch.customer.key, space, sites[space.Key], n.startsAt, n.endsAt) {
 			if err != nil {
 				return err
 			}
-			for _, other := range page.Items {
-				if other.Meta.UpdatedAt.After(cancelled.at) {
-					return refuse("the %s %q is no longer free", space.Kind, textrules.Clip(space.Key))
-				}
-			}
-			if q.Cursor = page.Next; q.Cursor == "" {
-				break
+			if other.Meta.UpdatedAt.After(cancelled.at) {
+				return refuse("the %s %q is no longer free", space.Kind, textrules.Clip(space.Key))
 			}
 		}
 	}

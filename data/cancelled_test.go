@@ -194,6 +194,8 @@ func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 		"room reserved until the start":         {pushed(data.PushOptions{}, earlier), nil, ""},
 		"room reserved and free again":          {all(pushed(data.PushOptions{}, stay("r3")), deleted(data.Selection{Resources: data.Refs(data.KindReservation, "r3")}, data.Actor{})), nil, ""},
 		"another room reserved":                 {pushed(data.PushOptions{}, data.Reservation("r3", data.Ref{}, data.Refs(data.KindRoom, "102")...).During(day(0), day(1))), nil, ""},
+		"its site reserved":                     {pushed(data.PushOptions{}, inSite(data.Site("s", "Site").Ref())...), data.ErrNotUndone, `the room "101" is no longer free`},
+		"entrances of its site reserved":        {pushed(data.PushOptions{}, inSite(data.Site("s", "Site").Ref(), data.Room("102", "").Ref())...), nil, ""},
 		"room is a unit now":                    {synced(withUnit(), data.SyncOptions{KeepPortalChanges: true}), nil, ""},
 		"maintenance":                           {func(ctx context.Context, f *cancelFixture) error { return errorOf(f.DB().Sweep(ctx)) }, nil, ""},
 		"export and import of another customer": {func(ctx context.Context, f *cancelFixture) error { return errorOf(f.Export(ctx, "a")) }, nil, ""},
@@ -230,6 +232,13 @@ func elsewhere(resources ...data.Resource) func(context.Context, *cancelFixture)
 		d := data.CustomerData{CustomerKey: "b"}
 		d.Add(resources...)
 		return errorOf(f.Push(ctx, d))
+	}
+}
+
+// inSite returns the rooms in a site, and a reservation of these spaces.
+func inSite(spaces ...data.Ref) []data.Resource {
+	return []data.Resource{
+		data.Site("s", "Site"), data.Room("101", "Room 101").In("s"), data.Room("102", "Room 102").In("s"), data.Reservation("r3", data.Ref{}, spaces...).During(day(0), day(1)),
 	}
 }
 

@@ -52,7 +52,7 @@
 // Plans and the change feed:
 //
 //	feed_rows.go feed_cursor.go feed_devices.go feed.go feed_history.go feed_latest.go feed_trim.go feed_consumer.go
-//	cancelled.go emails.go plan.go execute.go customertx.go
+//	overlap.go cancelled.go emails.go plan.go execute.go customertx.go
 //
 // Operations:
 //

@@ -22,6 +22,8 @@ var (
 	_ = friend.Offer(eventID)
 	_ = friend.Offer((*Snapshot).changeByEventID)
 	_ = friend.Offer((*Snapshot).latestChanges)
+	_ = friend.Offer((*Snapshot).takers)
+	_ = friend.Offer(takesSite)
 )
 
 // Package access calls these functions by way of internal/devicedata, which documents them.

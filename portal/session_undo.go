@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
@@ -21,6 +22,7 @@ type NotUndoneError struct {
 	Late   bool     // the edit was made more than 10 minutes ago
 	Fields []string // the names of the fields that were changed after the edit, such as "ends_at" and "spaces"
 	Space  data.Ref // the space in which another access grant was created or changed, which overlaps with the earlier values
+	Gone   data.Ref // the space to which the access grant belonged, and that the portal no longer shows
 }
 
 func (e *NotUndoneError) Error() string {
@@ -29,6 +31,9 @@ func (e *NotUndoneError) Error() string {
 		return fmt.Sprintf("portal: the edit cannot be undone: it was made more than %d minutes ago", int(layout.UndoPeriod.Minutes()))
 	case len(e.Fields) > 0:
 		return "portal: the edit cannot be undone: changed since: " + strings.Join(e.Fields, ", ")
+	}
+	if e.Gone != (data.Ref{}) {
+		return fmt.Sprintf("portal: the edit cannot be undone: the %s %q is gone", e.Gone.Kind, e.Gone.Key)
 	}
 	return fmt.Sprintf("portal: the edit cannot be undone: the %s %q is no longer free", e.Space.Kind, e.Space.Key)
 }
@@ -46,7 +51,8 @@ func (e *NotUndoneError) Unwrap() error { return data.ErrNotUndone }
 // they allow nothing that [Session.EditAccessGrant] does not allow.
 //
 // UndoEditAccessGrant returns a [NotUndoneError] if more than 10 minutes have passed, if a field that it would restore has another
-// value than that of after, or if an access grant that was created or changed since the edit overlaps with the access grant as it
+// value than that of after, if the other of the two times was changed so that the access grant would not end after its start, if a
+// space to restore is gone, or if an access grant that was created or changed since the edit overlaps with the access grant as it
 // would be restored. The latter does not apply to a vertical in which several persons share a space. It returns
 // [data.ErrResourceNotFound] if the access grant no longer exists, and the errors of EditAccessGrant.
 func (s *Session) UndoEditAccessGrant(ctx context.Context, before, after data.AccessGrant) (data.AccessGrant, error) {
@@ -67,10 +73,14 @@ func (s *Session) UndoEditAccessGrant(ctx context.Context, before, after data.Ac
 		if len(changed) > 0 {
 			return &NotUndoneError{Fields: changed}
 		}
+		next := restoredBy(edit, now)
+		if err := v.requireValid(ctx, &next, edit); err != nil {
+			return err
+		}
 		if err := v.draftGrantEdit(ctx, d, edit, WriteOptions{}); err != nil {
 			return err
 		}
-		return v.requireFree(ctx, now, edit, after.Meta.UpdatedAt)
+		return v.requireFree(ctx, now, next, after.Meta.UpdatedAt)
 	}))
 }
 
@@ -105,15 +115,11 @@ func undoOf(before, after, now data.AccessGrant) (edit data.AccessGrant, changed
 	return edit, changed
 }
 
-// requireFree returns a NotUndoneError if an access grant that was created or changed after a time overlaps with an access grant as
-// an edit of its times and spaces leaves it, and did not overlap with it before.
-func (v *View) requireFree(ctx context.Context, now, edit data.AccessGrant, since time.Time) error {
-	if words, err := v.vocabulary(ctx); err != nil || !words.vertical.isExclusive() {
-		return err
-	}
+// restoredBy returns an access grant as an edit of its times and spaces leaves it.
+func restoredBy(edit, now data.AccessGrant) data.AccessGrant {
 	next := now
 	if edit.Spaces != nil {
-		next.Spaces = edit.Spaces
+		next.Spaces = slices.Clone(edit.Spaces)
 	}
 	for field, to := range map[string]*time.Time{"starts_at": &next.StartsAt, "ends_at": &next.EndsAt} {
 		if slices.Contains(edit.Clear, field) {
@@ -126,6 +132,41 @@ func (v *View) requireFree(ctx context.Context, now, edit data.AccessGrant, sinc
 	if !edit.EndsAt.IsZero() {
 		next.EndsAt = edit.EndsAt
 	}
+	return next
+}
+
+// requireValid returns a NotUndoneError if the access grant next cannot have the values that an edit restores, because something else
+// has changed since. It sets the kinds of the spaces to those that they have now.
+func (v *View) requireValid(ctx context.Context, next *data.AccessGrant, edit data.AccessGrant) error {
+	if !next.StartsAt.IsZero() && !next.EndsAt.IsZero() && !next.EndsAt.After(next.StartsAt) {
+		if edit.EndsAt.IsZero() {
+			return &NotUndoneError{Fields: []string{"ends_at"}}
+		}
+		return &NotUndoneError{Fields: []string{"starts_at"}}
+	}
+	spaces := data.Refs(data.KindSpace, lo.Map(edit.Spaces, func(r data.Ref, _ int) string { return r.Key })...)
+	if err := v.load(ctx, spaces...); err != nil {
+		return err
+	}
+	for i, ref := range spaces {
+		r, err := v.findResource(ctx, ref)
+		if errors.Is(err, data.ErrResourceNotFound) {
+			return &NotUndoneError{Gone: edit.Spaces[i]}
+		}
+		if err != nil {
+			return err
+		}
+		next.Spaces[i] = r.Ref()
+	}
+	return nil
+}
+
+// requireFree returns a NotUndoneError if an access grant that was created or changed after a time overlaps with the access grant now
+// as next restores it, and did not overlap with it before.
+func (v *View) requireFree(ctx context.Context, now, next data.AccessGrant, since time.Time) error {
+	if words, err := v.vocabulary(ctx); err != nil || !words.vertical.isExclusive() {
+		return err
+	}
 	overlaps := func(g, other data.AccessGrant) bool {
 		return (g.EndsAt.IsZero() || other.StartsAt.Before(g.EndsAt)) && (other.EndsAt.IsZero() || g.StartsAt.Before(other.EndsAt))
 	}
@@ -133,23 +174,23 @@ func (v *View) requireFree(ctx context.Context, now, edit data.AccessGrant, sinc
 	for _, ref := range now.Spaces {
 		had[ref.Key] = true
 	}
+	if err := v.load(ctx, next.Spaces...); err != nil {
+		return err
+	}
 	for _, space := range next.Spaces {
-		if space.Kind == data.KindCommonArea || space.Kind == data.KindSite {
+		if space.Kind == data.KindCommonArea || space.Kind == data.KindSite && !portaldata.TakesSite(next, space.Key) {
 			continue // guests share it
 		}
-		q := data.Query{CustomerKey: v.customer.Key, SpaceKey: space.Key, From: next.StartsAt, Until: next.EndsAt, Limit: maxSpaces}
-		for {
-			page, err := v.at.AccessGrants(ctx, q)
+		site := ""
+		if s, ok := v.loaded[portaldata.ByClass(space)].(data.Space); ok {
+			site = s.ParentSiteKey
+		}
+		for other, err := range portaldata.Takers(ctx, v.at, v.customer.Key, space, site, next.StartsAt, next.EndsAt) {
 			if err != nil {
 				return err
 			}
-			for _, other := range page.Items {
-				if other.Key != now.Key && other.Meta.UpdatedAt.After(since) && !(had[space.Key] && overlaps(now, other)) {
-					return &NotUndoneError{Space: space}
-				}
-			}
-			if q.Cursor = page.Next; q.Cursor == "" {
-				break
+			if other.Key != now.Key && other.Meta.UpdatedAt.After(since) && !(had[space.Key] && overlaps(now, other)) {
+				return &NotUndoneError{Space: space}
 			}
 		}
 	}

@@ -91,17 +91,23 @@ func TestUndoEditAccessGrant_ClearedAndNewValues_AreRestored(t *testing.T) {
 // undo.
 func TestUndoEditAccessGrant_ChangedByTheHost_RestoresOnlyTheEditsFields(t *testing.T) {
 	t.Parallel()
-	stay := func(change func(*data.AccessGrant)) data.Resource {
+	stay := func(change func(*data.AccessGrant)) []data.Resource {
 		g := data.AccessGrant{Kind: data.KindBooking, Key: "b1"}
 		change(&g)
-		return g
+		return []data.Resource{g}
 	}
-	other := func(room string, from time.Time) data.Resource {
-		return data.Booking("b2", ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, room)...).During(from, from.Add(24*time.Hour))
+	other := func(room string, from time.Time) []data.Resource {
+		return []data.Resource{data.Booking("b2", ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, room)...).During(from, from.Add(24*time.Hour))}
 	}
 	room101 := &portal.NotUndoneError{Space: ref(data.KindRoom, "101")}
+	site := func(and ...data.Ref) []data.Resource {
+		return []data.Resource{
+			data.Site("house", "House"), data.Room("101", "Room 101").In("house"),
+			data.Booking("b2", ref(data.KindGuest, "bob"), append(and, ref(data.KindSite, "house"))...).During(start.Add(24*time.Hour), start.Add(48*time.Hour)),
+		}
+	}
 	for name, c := range map[string]struct {
-		push     data.Resource
+		push     []data.Resource
 		vertical portal.Vertical
 		want     error
 		check    func(t *testing.T, g data.AccessGrant)
@@ -123,6 +129,11 @@ func TestUndoEditAccessGrant_ChangedByTheHost_RestoresOnlyTheEditsFields(t *test
 		"another booking after":             {other("101", start.Add(48*time.Hour)), portal.VerticalHospitality, nil, nil},
 		"another booking of the other room": {other("102", start), portal.VerticalHospitality, nil, nil},
 		"another person in the same place":  {other("101", start.Add(24*time.Hour)), portal.VerticalGymManagement, nil, nil},
+		"a booking of the whole site":       {site(), portal.VerticalHospitality, room101, nil},
+		"a booking with its entrance":       {site(ref(data.KindRoom, "102")), portal.VerticalHospitality, nil, nil},
+		"a start after the earlier end": {
+			stay(func(g *data.AccessGrant) { g.StartsAt = start.Add(50 * time.Hour) }), portal.VerticalHospitality, &portal.NotUndoneError{Fields: []string{"starts_at"}}, nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
@@ -131,7 +142,7 @@ func TestUndoEditAccessGrant_ChangedByTheHost_RestoresOnlyTheEditsFields(t *test
 				require.NoError(t, err)
 				f.clock.Set(f.clock.Now().Add(time.Minute))
 				d := data.CustomerData{CustomerKey: "My Company"}
-				d.Add(c.push)
+				d.Add(c.push...)
 				_, err = f.ws.Push(t.Context(), d)
 				require.NoError(t, err)
 				now, _, err := one(s).AccessGrant(t.Context(), "b1")
@@ -273,4 +284,38 @@ func TestUndoRemoveStaffMember_AfterTheRemoval_RestoresTheMember(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUndoEditAccessGrant_RoomIsGone_IsExplained deletes the room that the guest has left, as a caller that knows only keys sees it.
+func TestUndoEditAccessGrant_RoomIsGone_IsExplained(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s, before := f.openInn(t, portal.VerticalHospitality)
+		after, err := s.EditAccessGrant(t.Context(), moved(), portal.WriteOptions{})
+		require.NoError(t, err)
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
+		require.NoError(t, err)
+		before.Spaces = data.Refs(data.KindSpace, "101")
+		_, err = s.UndoEditAccessGrant(t.Context(), before, after)
+		require.Equal(t, &portal.NotUndoneError{Gone: ref(data.KindSpace, "101")}, err)
+		require.EqualError(t, err, `portal: the edit cannot be undone: the space "101" is gone`)
+	})
+}
+
+// TestUndoEditAccessGrant_SharedSpace_MayBeUsedByOthers restores a common area of which the caller knows only the key.
+func TestUndoEditAccessGrant_SharedSpace_MayBeUsedByOthers(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s, before := f.openInn(t, portal.VerticalHospitality)
+		before, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b1", Spaces: data.Refs(data.KindSpace, "101", "pool")}, portal.WriteOptions{})
+		require.NoError(t, err)
+		after, err := s.EditAccessGrant(t.Context(), moved(), portal.WriteOptions{})
+		require.NoError(t, err)
+		f.clock.Set(f.clock.Now().Add(time.Minute))
+		d := data.CustomerData{CustomerKey: "My Company"}
+		d.Add(data.Booking("b2", ref(data.KindGuest, "bob"), data.Refs(data.KindCommonArea, "pool")...).During(start, start.Add(24*time.Hour)))
+		_, err = f.ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		before.Spaces = data.Refs(data.KindSpace, "101", "pool")
+		_, err = s.UndoEditAccessGrant(t.Context(), before, after)
+		require.NoError(t, err)
+	})
 }

@@ -29,6 +29,8 @@ var (
 	eventID        = friend.Of[func(data.FeedChange) uuid.UUID]()
 	eventByID      = friend.Of[func(*data.Snapshot, context.Context, uuid.UUID) (data.FeedChange, bool, error)]()
 	latestChanges  = friend.Of[func(*data.Snapshot, context.Context, uuid.UUID, time.Time, time.Time) iter.Seq2[data.FeedChange, error]]()
+	takers         = friend.Of[func(*data.Snapshot, context.Context, string, data.Ref, string, time.Time, time.Time) iter.Seq2[data.AccessGrant, error]]()
+	takesSite      = friend.Of[func(data.AccessGrant, string) bool]()
 )
 
 // View runs fn on one consistent snapshot of the store. It returns an error that matches [data.ErrFormat] if the rows of the
@@ -108,3 +110,13 @@ func ChangeByEventID(ctx context.Context, s *data.Snapshot, id uuid.UUID) (c dat
 func LatestChanges(ctx context.Context, s *data.Snapshot, before uuid.UUID, since, until time.Time) iter.Seq2[data.FeedChange, error] {
 	return latestChanges(s, ctx, before, since, until)
 }
+
+// Takers yields the access grants of a customer that take a space at some time from starts to ends: those to the space itself, those to
+// the spaces in it if it is a site, and those that take the site of the space as a whole. site is the key of that site, or "".
+func Takers(ctx context.Context, s *data.Snapshot, customerKey string, space data.Ref, site string, starts, ends time.Time) iter.Seq2[data.AccessGrant, error] {
+	return takers(s, ctx, customerKey, space, site, starts, ends)
+}
+
+// TakesSite reports whether an access grant takes a site as a whole, with all spaces in it. An access grant that also names a space that
+// one guest has alone names the site only for its entrances.
+func TakesSite(g data.AccessGrant, site string) bool { return takesSite(g, site) }

@@ -19,9 +19,8 @@ type doubleBooking struct {
 }
 
 const (
-	takenLimit = 500 // access grants that are read to find out which spaces are taken
-	freePages  = 4   // pages of spaces that are searched for free ones
-	maxPicked  = 50  // chosen spaces for which a warning is looked up
+	freePages = 4  // pages of spaces that are searched for free ones
+	maxPicked = 50 // chosen spaces for which a warning is looked up
 )
 
 // bookingFingerprint returns a fingerprint of the spaces and times in a form.
@@ -66,16 +65,21 @@ func (x *exchange) freeFirst(f *grantForm) error {
 	free, taken := slices.Clone(f.Spaces.Options[:chosen]), []spaceOption(nil)
 	options := f.Spaces.Options[chosen:]
 	next := f.Spaces.next
+	search := x.newTakenSearch("")
 	for i := 1; ; i++ {
-		found, err := x.takenSpaces(slices.Concat(options, free[:chosen]), from, until)
+		asked := options
+		if i == 1 {
+			asked = slices.Concat(free, options)
+		}
+		found, err := search.takenOptions(asked, from, until)
 		if err != nil {
 			return err
 		}
 		for j := range chosen {
-			free[j].Taken = found.has(data.Space{Key: free[j].Key, ParentSiteKey: free[j].siteKey})
+			free[j].Taken = free[j].Taken || found[free[j].Key]
 		}
 		for _, o := range options {
-			if o.Taken = found.has(data.Space{Key: o.Key, ParentSiteKey: o.siteKey}); o.Taken {
+			if o.Taken = found[o.Key]; o.Taken {
 				taken = append(taken, o)
 			} else {
 				free = append(free, o)
@@ -98,29 +102,19 @@ func (x *exchange) freeFirst(f *grantForm) error {
 	all := append(free, taken...)
 	f.Spaces.Options = all[:min(len(all), chosen+pickerLimit)]
 	f.Spaces.More = next != "" || len(all) > len(f.Spaces.Options)
+	f.Spaces.Unsure = search.Stopped
 	return nil
 }
 
-// takenSpaces returns those of the spaces to choose from that somebody has in a time. They can be sites, which stand for the spaces
-// in them. It does not take notice of all access grants if there are very many.
-func (x *exchange) takenSpaces(options []spaceOption, from, until time.Time) (takenSpaces, error) {
-	var keys []string
+// takenOptions returns the keys of those of the spaces to choose from that somebody has in a time.
+func (t *takenSearch) takenOptions(options []spaceOption, from, until time.Time) (map[string]bool, error) {
+	var spaces []placed
 	for _, o := range options {
-		if isIdleKind(data.Space{Kind: o.Kind}) && len(keys) < maxSpaceKeys {
-			keys = append(keys, o.Key)
+		if slices.Contains(idleKinds, o.Kind) {
+			spaces = append(spaces, placed{o.Key, o.siteKey})
 		}
 	}
-	out := takenSpaces{}
-	if len(keys) == 0 {
-		return out, nil
-	}
-	page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKeys: keys, From: from, Until: until, Limit: takenLimit})
-	for _, g := range page.Items {
-		for _, ref := range g.Spaces {
-			out[ref.Key] = true
-		}
-	}
-	return out, err
+	return t.among(spaces, from, until)
 }
 
 // peekTime returns the time of a field, or the zero time if the field is empty or invalid.

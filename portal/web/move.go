@@ -1,9 +1,12 @@
 package web
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
@@ -29,6 +32,7 @@ type movePage struct {
 	IsKnown     bool // it is known which spaces are free
 	Free, Taken []spaceOption
 	More        bool
+	Unsure      bool // there are so many access grants that a space may be taken although it is shown as free
 	Find, Path  string
 	Asked       []hiddenInput // the inputs of the search
 	To          spaceOption   // the space with clashes
@@ -83,9 +87,18 @@ func (x *exchange) loadMove(out string) (*movePage, error) {
 	return p, nil
 }
 
-// window returns the time for which the guest needs a space. It is the whole stay if this has ended.
-func (p *movePage) window(now time.Time) (from, until time.Time) {
+// windowIn returns the time for which the guest needs a space in a time zone. It is the whole stay if this has ended.
+func (x *exchange) windowIn(p *movePage, zone *time.Location) (from, until time.Time) {
+	edit := data.AccessGrant{}
+	x.keepLocalTimes(&edit, p.grant, p.Row.zone, zone)
 	from, until = p.grant.StartsAt, p.grant.EndsAt
+	if !edit.StartsAt.IsZero() {
+		from = edit.StartsAt
+	}
+	if !edit.EndsAt.IsZero() {
+		until = edit.EndsAt
+	}
+	now := x.h.db.Now()
 	if from.Before(now) && (until.IsZero() || now.Before(until)) {
 		from = now
 	}
@@ -102,6 +115,7 @@ func (x *exchange) listTargets(p *movePage) error {
 		seen[ref.Key] = true
 	}
 	tried := 0
+	search := x.newTakenSearch(p.grant.Key)
 	list := func(q data.Query, most int) error {
 		q.Kinds, q.ByName, q.Limit = idleKinds, true, maxSpaceKeys
 		for {
@@ -110,7 +124,7 @@ func (x *exchange) listTargets(p *movePage) error {
 				return err
 			}
 			tried += len(page.Items)
-			taken, err := x.takenDuring(p, page.Items)
+			taken, err := x.takenDuring(p, search, page)
 			if err != nil {
 				return err
 			}
@@ -140,6 +154,7 @@ func (x *exchange) listTargets(p *movePage) error {
 			}
 		}
 	}
+	defer func() { p.Unsure = search.Stopped }()
 	if p.leaving.ParentSiteKey != "" {
 		if err := list(data.Query{ParentSiteKey: p.leaving.ParentSiteKey, Text: p.Find}, maxFree*2/3); err != nil {
 			return err
@@ -148,33 +163,26 @@ func (x *exchange) listTargets(p *movePage) error {
 	return list(data.Query{Text: p.Find}, maxFree)
 }
 
-// takenDuring returns the keys of the spaces to which somebody else has access while the guest needs one.
-func (x *exchange) takenDuring(p *movePage, spaces []data.Space) (map[string]bool, error) {
+// takenDuring returns the keys of the spaces to which somebody else has access while the guest would need them. The times depend on the
+// time zones of the spaces.
+func (x *exchange) takenDuring(p *movePage, search *takenSearch, page portal.Page[data.Space]) (map[string]bool, error) {
 	out := map[string]bool{}
-	if !p.IsKnown || len(spaces) == 0 || !x.can(portal.ActionReadAccessGrants) {
+	if !p.IsKnown || !x.can(portal.ActionReadAccessGrants) {
 		return out, nil
 	}
-	q := data.Query{Limit: 1000}
-	for _, s := range spaces {
-		q.SpaceKeys = append(q.SpaceKeys, s.Key)
-	}
-	q.From, q.Until = p.window(x.h.db.Now())
-	for {
-		page, err := x.view.AccessGrants(x.ctx(), q)
+	zoneOf := func(s data.Space) *time.Location { return x.zone(page.Related.Place(s.Ref())) }
+	for _, spaces := range lo.PartitionBy(page.Items, func(s data.Space) string { return zoneOf(s).String() }) {
+		from, until := x.windowIn(p, zoneOf(spaces[0]))
+		taken, err := search.among(lo.Map(spaces, func(s data.Space, _ int) placed {
+			site, _ := visibleSite(s, page.Related)
+			return placed{s.Key, site}
+		}), from, until)
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range page.Items {
-			for _, ref := range g.Spaces {
-				if g.Key != p.grant.Key {
-					out[ref.Key] = true
-				}
-			}
-		}
-		if q.Cursor = page.Next; q.Cursor == "" {
-			return out, nil
-		}
+		maps.Copy(out, taken)
 	}
+	return out, nil
 }
 
 func (x *exchange) renderMove(status int, p *movePage) error {
@@ -222,8 +230,9 @@ func saveMove(x *exchange) error {
 			return x.renderMove(409, p)
 		}
 		p.To = spaceOption{Key: target.Key, Name: target.Name, Kind: target.Kind}
+		zone := x.zone(related.Place(target.Ref()))
 		if posted.Get(anywayField) == "" {
-			from, until := p.window(x.h.db.Now())
+			from, until := x.windowIn(p, zone)
 			if p.Clashes, err = x.overlapping([]data.Ref{target.Ref()}, from, until, g.Key); err != nil {
 				return err
 			}
@@ -237,7 +246,7 @@ func saveMove(x *exchange) error {
 				edit.Spaces = append(edit.Spaces, ref)
 			}
 		}
-		x.keepLocalTimes(&edit, g, p.Row.zone, x.zone(related.Place(target.Ref())))
+		x.keepLocalTimes(&edit, g, p.Row.zone, zone)
 		return nil
 	}
 	return x.retryEdit(compare, func() error {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"slices"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -43,52 +42,6 @@ type extendPage struct {
 	Back    string
 	From    string
 }
-
-// clash is an access grant of somebody else that overlaps.
-type clash struct {
-	Row   grantRow
-	Space string
-}
-
-// maxClashes is the number of clashes that a page shows.
-const maxClashes = 5
-
-// overlapping returns access grants to any of these spaces that are valid in a window of time, except the one with the given
-// key. It returns none in a vertical in which several persons share a space, and ignores spaces that guests share.
-func (x *exchange) overlapping(spaces []data.Ref, from, until time.Time, except string) ([]clash, error) {
-	var keys []string
-	for _, ref := range spaces {
-		if slices.Contains(idleKinds, ref.Kind) {
-			keys = append(keys, ref.Key)
-		}
-	}
-	if len(keys) == 0 || x.localizer.lasting {
-		return nil, nil
-	}
-	q := data.Query{SpaceKeys: keys[:min(len(keys), maxSpaceKeys)], From: from, Until: until, Limit: maxClashes + 1}
-	page, err := x.view.AccessGrants(x.ctx(), q)
-	if err != nil {
-		return nil, err
-	}
-	var out []clash
-	for _, g := range page.Items {
-		if g.Key == except || len(out) == maxClashes {
-			continue
-		}
-		c := clash{Row: x.newGrantRow(g, page.Related)}
-		for _, ref := range g.Spaces {
-			if s, shown := page.Related.Space(ref.Key); shown && slices.Contains(keys, ref.Key) {
-				c.Space = s.Name
-				break
-			}
-		}
-		out = append(out, c)
-	}
-	return out, nil
-}
-
-// maxSpaceKeys is the greatest number of keys in data.Query.SpaceKeys.
-const maxSpaceKeys = 100
 
 // stepBack returns the page to which a visitor returns after a step, and its query.
 func (x *exchange) stepBack(key string) (path string, pairs []string) {

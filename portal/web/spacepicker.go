@@ -16,6 +16,7 @@ type spacePicker struct {
 	More        bool         // there are more spaces than the page shows
 	CommonPlace portal.Place // the common place of all spaces on the page
 	ChosenPlace portal.Place // the place of an access grant to the chosen spaces
+	Unsure      bool         // there are so many access grants that some of the spaces may be taken although they are shown as free
 
 	next string // the cursor of the further spaces
 }
@@ -23,7 +24,7 @@ type spacePicker struct {
 type spaceOption struct {
 	Key, Name, Site string
 	Kind            data.Kind
-	siteKey         string
+	siteKey         string // "" if the portal does not show the site
 	Chosen          bool
 	Taken           bool // somebody else has the space in the chosen time
 }
@@ -72,9 +73,9 @@ func (x *exchange) spacePickerOf(ctx context.Context, kinds []data.Kind, chosen 
 
 // newSpaceOption returns a space to choose. related has its site.
 func newSpaceOption(s data.Space, related portal.Related) spaceOption {
-	o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind, siteKey: s.ParentSiteKey}
+	o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind}
 	if site, shown := related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
-		o.Site = site.Name
+		o.Site, o.siteKey = site.Name, site.Key
 	}
 	return o
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -176,7 +177,7 @@ func (t *today) readRooms() error {
 	return nil
 }
 
-// takenSpaces contains spaces by key. They can be sites, which stand for the spaces in them.
+// takenSpaces contains spaces by key. They can be sites that were taken as a whole.
 type takenSpaces map[string]bool
 
 func (t takenSpaces) has(s data.Space) bool {
@@ -188,7 +189,7 @@ func (t *today) takenSpaces() takenSpaces {
 	taken := takenSpaces{}
 	for _, g := range t.occupied {
 		for _, ref := range g.Spaces {
-			taken[ref.Key] = true
+			taken[ref.Key] = taken[ref.Key] || ref.Kind != data.KindSite || portaldata.TakesSite(g, ref.Key)
 		}
 	}
 	return taken

@@ -232,6 +232,8 @@ func (x *exchange) explainNotUndone(u undo, err error) error {
 			return readErr
 		}
 		out.Text = x.text("undo.taken", "space", isolatedPlain(joinOr(names, why.Space.Key)))
+	case why != nil && why.Gone != (data.Ref{}):
+		out.Text = x.text("undo.related")
 	case u.Action != undoEdit && out.IsHere:
 		out.Text = x.text("undo.again", "name", isolatedPlain(u.Name))
 	case u.Action != undoEdit && errors.Is(err, data.ErrNotUndone):

@@ -37,7 +37,12 @@ func TestUndo_AfterAPushOfTheHost_ExplainsWhatHasChanged(t *testing.T) {
 			movePath, "Room 102", []data.Resource{booking(func(g *data.AccessGrant) { g.Spaces, g.Clear = data.Refs(data.KindRoom, "103"), []string{"room_keys"} })},
 			0, false, []string{"<dt>Rooms</dt><dd>Room 103</dd>"},
 		},
-		"a booking of the room":   {movePath, "Room 102", []data.Resource{data.Guest("bob", "Bob"), bobIn("101", at(21, 15), at(23, 11))}, time.Second, false, []string{"Room 101 is no longer free."}},
+		"a booking of the room": {movePath, "Room 102", []data.Resource{data.Guest("bob", "Bob"), bobIn("101", at(21, 15), at(23, 11))}, time.Second, false, []string{"Room 101 is no longer free."}},
+		"a later start": {
+			"reservations/extend?key=b1", "+1 night", []data.Resource{booking(func(g *data.AccessGrant) { g.StartsAt = at(22, 15) })}, 0, false,
+			[]string{"Somebody else has changed this since. It is now:", "<dt>Check-in</dt><dd>Sun, Mar 22, 2026, 3:00 PM</dd>"},
+		},
+		"a booking of its site":   {movePath, "Room 102", []data.Resource{wholeSite("lisbon", at(21, 15), at(22, 11))}, time.Second, false, []string{"Room 101 is no longer free."}},
 		"ten minutes":             {movePath, "Room 102", nil, 10 * time.Minute, false, []string{"More than ten minutes have passed."}},
 		"nothing":                 {"reservations/cancel?key=b1", "Cancel now", nil, 0, true, nil},
 		"the cancelled booking":   {"reservations/cancel?key=b1", "Cancel now", []data.Resource{innData().AccessGrants[0]}, 0, false, []string{"Weekend is already here again"}},
