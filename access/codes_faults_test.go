@@ -69,6 +69,28 @@ func TestCodes_ChangedAtTheLock_AreWrittenAgainAndOthersAreLeftAlone(t *testing.
 	})
 }
 
+// TestCodes_EditedOnALockThatIgnoresCommands_StaysInItsSlot fails to repair a code several times. Its slot shows a PIN that the library did
+// not write, but still belongs to the code.
+func TestCodes_EditedOnALockThatIgnoresCommands_StaysInItsSlot(t *testing.T) {
+	t.Parallel()
+	withCodes(t, func(t *testing.T, h *hotel) {
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		passes(settle)
+		want := h.pins("l1")
+		require.Len(t, want, 1)
+		h.world.SetFaults("l1", simulated.Faults{Deaf: true})
+		h.world.WriteCode("l1", device.Slot{Index: 1, State: device.SlotKnown, PIN: device.NewSecret("1357")})
+		passes(10 * time.Minute)
+		require.Equal(t, map[int]string{1: "1357"}, h.pins("l1"))
+		require.Empty(t, h.device("l1").UnmanagedCodes)
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(30 * time.Minute)
+		require.Equal(t, want, h.pins("l1"))
+		require.Empty(t, h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0].Errors)
+	})
+}
+
 func TestCodes_OfflineLock_IsReportedAndProgrammedWhenItReturns(t *testing.T) {
 	t.Parallel()
 	withCodes(t, func(t *testing.T, h *hotel) {

@@ -64,6 +64,7 @@ func (p *program) intend(ctx context.Context, c *lockCode, step lockplan.Step) (
 		row.Slot = step.Slot
 		row.State = byte(lockplan.Removing)
 		if step.Action == lockplan.Write {
+			d.Edited = step.Reason == lockplan.Modified
 			row.State, d.Unverified = byte(lockplan.Setting), true
 		}
 		d.Scheduled = false
@@ -181,7 +182,7 @@ func (p *program) conclude(ctx context.Context, l *lock, c *lockCode, step lockp
 		if replaced != nil {
 			row.SealedPIN = replaced
 		}
-		d.Changed, d.Unverified = false, false
+		d.Changed, d.Unverified, d.Edited = false, false, false
 		if step.Action == lockplan.Verify {
 			row.State, row.Slot = byte(lockplan.Set), step.Slot
 			d.Hidden = step.Reason == lockplan.Unreadable
@@ -217,7 +218,7 @@ func (p *program) cleared(ctx context.Context, c *lockCode, limits *device.CodeL
 	}
 	_, err = p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
 		row.SealedPIN = sealed
-		d.ClearFirst, d.Changed, d.Hidden, d.Unverified = false, false, false, false
+		d.ClearFirst, d.Changed, d.Hidden, d.Unverified, d.Edited = false, false, false, false, false
 		return "access_code.code_changed", nil
 	})
 	return err
@@ -325,7 +326,7 @@ func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, slot int, 
 	}
 	if !p.slot(slot).Occupied() { // the command had no effect, so the slot is free
 		if _, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
-			row.State, row.Slot, d.Unverified = byte(lockplan.Unset), 0, false
+			row.State, row.Slot, d.Unverified, d.Edited = byte(lockplan.Unset), 0, false, false
 			return "", nil
 		}); err != nil {
 			return err

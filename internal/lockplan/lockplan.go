@@ -57,6 +57,10 @@ type Code struct {
 	// cleared since. What the lock shows can be older than the write, so an empty slot proves nothing.
 	Unverified bool
 
+	// Edited is set while the code is written again because somebody has changed it on the lock. Its slot does not belong to somebody
+	// else, although it shows another PIN.
+	Edited bool
+
 	// Stuck is set if clearing the code has failed and is not tried again now. Other codes do not wait for its end.
 	Stuck bool
 }
@@ -198,7 +202,7 @@ func (p *plan) keep(c *Code) {
 	case p.beyond(c):
 		p.add(Step{Action: Release, Code: c, Slot: c.Slot})
 	case !exists: // the reading is not complete
-	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State != Set:
+	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State != Set && !c.Edited:
 		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty, or was cleared
 	case c.ClearFirst:
 		p.add(Step{Action: Clear, Code: c, Slot: c.Slot, Reason: Modified})

@@ -122,6 +122,9 @@ func TestPlan_CodeIsSet(t *testing.T) {
 	require.Equal(t, []string{"write 1 in 2: removed"}, steps(noon, limits, slots("", "", ""), set()))
 	require.Equal(t, []string{"write 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), set()))
 	require.Equal(t, []string{"write 1 in 2: disabled"}, steps(noon, limits, slots("", "!1234", ""), set()))
+	again := set()
+	again.State, again.Edited = lockplan.Setting, true
+	require.Equal(t, []string{"write 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), again), "after the first attempt to repair it")
 }
 
 func TestPlan_CodeIsOver(t *testing.T) {
