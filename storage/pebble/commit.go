@@ -23,7 +23,7 @@ func (s *Store) commit(writes *overlay.Layer) (groupcommit.Outcome, func() group
 	} else if err != nil {
 		return groupcommit.Outcome{Err: err}, nil
 	}
-	if err := s.prepare(writes); err != nil {
+	if err := s.checkSpace(int64(writes.Bytes())); err != nil {
 		return groupcommit.Outcome{Err: err}, nil
 	}
 	b := s.db.NewBatch()
@@ -58,12 +58,24 @@ func (s *Store) commit(writes *overlay.Layer) (groupcommit.Outcome, func() group
 	}
 }
 
-// prepare returns an error if the batch must not be passed to the engine.
-func (s *Store) prepare(writes *overlay.Layer) error {
+// admit returns an error if the writes of an Update are too many for the engine or the disk,
+// so that the smaller Updates of the same batch do not fail with it.
+func (s *Store) admit(writes *overlay.Layer) error {
 	size := int64(writes.Bytes())
-	if size > maxUpdateBytes {
-		return fmt.Errorf("storage/pebble: the Update needs %d bytes, the maximum is %d: %w", size, int64(maxUpdateBytes), storage.ErrTooLarge)
+	switch {
+	case size > s.maxUpdate:
+		return fmt.Errorf("storage/pebble: the Update needs %d bytes, the maximum is %d: %w", size, s.maxUpdate, storage.ErrTooLarge)
+	case size > groupcommit.DefaultMaxBytes:
+		return s.checkSpace(size)
 	}
+	return nil
+}
+
+// checkSpace returns an error if there is not enough free disk space to write the given
+// number of bytes.
+func (s *Store) checkSpace(size int64) error {
+	s.spaceMu.Lock()
+	defer s.spaceMu.Unlock()
 	return s.space.Check(size, 2*size) // in a log, and in a table that is written once more by a compaction
 }
 

@@ -98,9 +98,9 @@ func TestCompaction_FailsForAWhile_UpdatesAreRefusedMeanwhile(t *testing.T) {
 		runtime.Gosched() // until a compaction has succeeded
 	}
 	require.Equal(t, written+3, count(t, s))
-	more, err := fillTables(s, 100)
+	more, err := fillTables(s, 30)
 	require.NoError(t, err)
-	require.Equal(t, 100, more)
+	require.Equal(t, 30, more)
 	require.Less(t, s.db.Metrics().Levels[0].Sublevels, int32(maxSublevels+2))
 	require.NoError(t, s.Close())
 }
@@ -120,7 +120,7 @@ func TestCompaction_TooManyTables_UpdatesWait(t *testing.T) {
 	require.NoError(t, err)
 	f.on.Store(true)
 	done := background(func() error {
-		_, err := fillTables(s, 150)
+		_, err := fillTables(s, 80)
 		return err
 	})
 	for s.db.Metrics().Levels[0].Sublevels < maxSublevels {

@@ -173,7 +173,7 @@ func TestTable_Corrupt_ReadsFailAndAreNotWrong(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.NotContains(t, err.Error(), "secret")
 	failed, read := 0, 0
-	for i := range n {
+	for i := 0; i < n; i += 7 {
 		key := fmt.Sprintf("secret%06d", i)
 		err := again.View(t.Context(), func(r storage.Reader) error {
 			values, err := r.Get(t.Context(), []byte(key))
@@ -191,7 +191,7 @@ func TestTable_Corrupt_ReadsFailAndAreNotWrong(t *testing.T) {
 		read++
 	}
 	require.Positive(t, failed)
-	require.Greater(t, read, n/2)
+	require.Greater(t, read, n/14)
 }
 
 // A changed or missing file is an error of Open, or changes nothing.

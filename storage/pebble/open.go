@@ -51,6 +51,7 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (s *Store, 
 		files:       &guardedFS{FS: vfs.Default},
 		exit:        func() { os.Exit(1) },
 		compactions: newCompactions(),
+		maxUpdate:   maxUpdateBytes,
 		space:       diskspace.Space{Backend: "storage/pebble", ErrFull: ErrDiskFull, Fixed: o.MinFreeBytes, MemTable: o.MemTableBytes},
 	}
 	s.space.Free = s.freeBytes
@@ -139,6 +140,7 @@ func (s *Store) start() error {
 	s.number = number
 	s.states.start(number, s.db.NewSnapshot())
 	s.files.armed.Store(true)
+	s.queue.Admit = s.admit
 	s.queue.Start(s.commit)
 	return nil
 }

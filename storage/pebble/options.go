@@ -47,7 +47,8 @@ const (
 	minMemTable     = 1 << 20
 	maxMemTable     = 512 << 20
 
-	// maxUpdateBytes is the size of the largest batch. The engine's limit is 4 GiB, with its
+	// maxUpdateBytes is the size of the largest Update. The engine's limit for a batch, which
+	// may contain other Updates of less than groupcommit.DefaultMaxBytes, is 4 GiB with its
 	// own overhead.
 	maxUpdateBytes = 3 << 30
 )

@@ -66,7 +66,9 @@ type Store struct {
 	logger      *slog.Logger
 	sync        bool
 	mark        commitmark.Mark
+	spaceMu     sync.Mutex
 	space       diskspace.Space
+	maxUpdate   int64  // maximum size of an Update
 	number      uint64 // number of the newest commit that was applied; only the queue uses it
 
 	broken atomic.Bool // the engine panicked in a commit, and Close must not use it anymore

@@ -51,6 +51,11 @@ type Queue struct {
 	// first Update.
 	MaxRows, MaxBytes int
 
+	// Admit, if it is not nil, returns an error if the writes of an Update must not be
+	// committed. The other Updates of its batch, which would fail with it later, do not fail
+	// then. It must not be changed after the first Update.
+	Admit func(writes *overlay.Layer) error
+
 	// Writer holds a token while an Update runs its function. Only tests use it directly.
 	Writer chan struct{}
 

@@ -81,9 +81,15 @@ func (q *Queue) attempt(ctx context.Context, begin func([]*overlay.Layer) *trans
 	default:
 		err = ctx.Err()
 	}
-	if err == nil && writes.Len() > 0 {
-		joined, err = q.join(writes, bases)
+	if err != nil || writes.Len() == 0 {
+		return nil, bases, err
 	}
+	if q.Admit != nil {
+		if err := q.Admit(writes); err != nil {
+			return nil, bases, err
+		}
+	}
+	joined, err = q.join(writes, bases)
 	return joined, bases, err
 }
 
