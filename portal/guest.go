@@ -55,8 +55,8 @@ func (r *record) decodeKind(b []byte) (err error) {
 //
 // The portal follows the access grant: it closes at the end of the stay with the grace of [access.Rules], also if the end changes
 // later, and it is revoked when the access grant is deleted. The link opens from now on, and at most until a year after the end that the
-// stay has now. Before the stay, the portal shows no code. [Service.UpdateConfig] changes its configuration except the DeepLink; a portal
-// that is read-only does not unlock doors.
+// stay has now. Before the stay, the portal shows no code. [Service.UpdateConfig] changes its configuration except the DeepLink: a portal
+// that is read-only neither unlocks doors nor shows the code, and filters hide the stay and its property listings if they do not match.
 //
 // CreateGuestLink returns [data.ErrCustomerNotFound], and a [validation.Error] with the path "reservation_key" if the customer has no
 // such access grant, or if it has no end or has ended. It returns an error that matches [ErrRefused] if the service has no devices.

@@ -313,14 +313,20 @@ func TestGuestLink_ChangedStay_IsFollowed(t *testing.T) {
 func TestGuestLink_RevokedOrReadOnly_UnlocksNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		fillGuestHouse(t, f)
+		f.addCode(t, "lock A", "r1", "4711", lockplan.Set, "")
 		p, s := f.guest(t, "r1")
-		_, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.ReadOnly = true; return nil })
+		stay, err := one(s).Stay(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "4711", stay.PIN.Reveal())
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.ReadOnly = true; return nil })
 		require.NoError(t, err)
 		_, err = s.UnlockDoor(t.Context(), lockA, token)
 		requireRefused(t, err, "read_only", "UnlockDoor")
-		stay, err := one(s).Stay(t.Context())
+		stay, err = one(s).Stay(t.Context())
 		require.NoError(t, err)
 		require.False(t, stay.Doors[0].CanUnlock)
+		require.Equal(t, `Room 101: ready "" false`, doorsOf(stay)[0], "a PIN opens the door")
+		require.True(t, stay.PIN.IsZero())
 		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.DeepLink.Key = "r2"; return nil })
 		require.Equal(t, []string{"deep_link format"}, faults(t, err))
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
@@ -338,6 +344,53 @@ func TestGuestLink_RevokedOrReadOnly_UnlocksNothing(t *testing.T) {
 		require.Zero(t, f.unlocks(t))
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
 		require.ErrorIs(t, err, portal.ErrNotFound, "a guest link is not the customer's portal")
+	})
+}
+
+// TestGuestLink_FiltersSetLater_HideTheStayAndItsListings sets filters on an open guest link.
+func TestGuestLink_FiltersSetLater_HideTheStayAndItsListings(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		fillGuestHouse(t, f)
+		d := data.CustomerData{CustomerKey: "My Company"}
+		north, south := data.PropertyListing("north", "North"), data.PropertyListing("south", "South")
+		north.CustomMetadata, south.CustomMetadata = data.CustomMetadata{"owner": "Rui"}, data.CustomMetadata{"owner": "Eva"}
+		stay := data.Reservation("r4", ref(data.KindGuest, "ada"), north.Ref(), south.Ref()).During(start, start.Add(24*time.Hour))
+		stay.CustomMetadata = data.CustomMetadata{"owner": "Rui"}
+		d.Add(north, south, stay)
+		_, err := f.ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		doorNorth, doorSouth := f.addDevice(t, "My Company", "north door", "north"), f.addDevice(t, "My Company", "south door", "south")
+		p, s := f.guest(t, "r4")
+		filter := func(owner string) {
+			_, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
+				c.Filters = []portal.Filter{{Field: "owner", Value: owner}}
+				return nil
+			})
+			require.NoError(t, err)
+		}
+		shown, err := one(s).Stay(t.Context())
+		require.NoError(t, err)
+		require.Len(t, shown.Spaces, 2)
+		require.Len(t, shown.Doors, 2)
+
+		filter("Rui")
+		shown, err = one(s).Stay(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []portal.StaySpace{{Name: "North"}}, shown.Spaces)
+		require.Len(t, shown.Doors, 1)
+		require.Equal(t, doorNorth, shown.Doors[0].DeviceID)
+		_, err = s.UnlockDoor(t.Context(), doorSouth, token)
+		require.Equal(t, access.ErrDeviceNotFound, err)
+		a, err := s.UnlockDoor(t.Context(), doorNorth, token)
+		require.NoError(t, err)
+
+		filter("Eva")
+		_, err = one(s).Stay(t.Context())
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		_, err = s.UnlockDoor(t.Context(), doorNorth, "another-token-of-16")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		require.ErrorIs(t, s.View(t.Context(), func(v *portal.View) error { return drop(v.ActionAttempt(t.Context(), a.ID)) }), data.ErrResourceNotFound)
+		require.Equal(t, 1, f.unlocks(t))
 	})
 }
 

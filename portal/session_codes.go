@@ -35,8 +35,8 @@ type AccessCodes struct {
 	Items   []AccessCode
 	Stopped bool
 
-	// PIN is the PIN of all codes that have none of their own. It is empty if no PIN was chosen yet, and unless the portal allows
-	// [ActionReadPINs].
+	// PIN is the PIN of all codes that have none of their own. It is empty if there is no such code, for example because the spaces have
+	// no lock any more, and unless the portal allows [ActionReadPINs].
 	PIN device.Secret
 
 	// Issued reports whether the rules of the customer give codes to access grants, or to staff members.
@@ -71,14 +71,19 @@ func (v *View) AccessCodes(ctx context.Context, subject data.Ref) (AccessCodes, 
 	if r.Ref().Kind == data.KindStaffMember {
 		out.Issued = rules.StaffCodes.Is(true)
 	}
-	if v.permit(ActionReadPINs) == nil {
-		if out.PIN, err = scope.PIN(ctx, subject); err != nil {
-			return none, err
-		}
-	}
 	page, err := scope.Codes(ctx, access.CodeQuery{Subject: subject, Limit: maxListLimit})
 	if err != nil {
 		return none, err
+	}
+	if v.permit(ActionReadPINs) == nil {
+		pin, err := scope.PIN(ctx, subject)
+		if err != nil {
+			return none, err
+		}
+		// A PIN that was chosen before, for locks that the subject does not open any more, opens nothing.
+		if slices.ContainsFunc(page.Items, func(c access.Code) bool { return c.PIN == pin || c.Replacing }) {
+			out.PIN = pin
+		}
 	}
 	out.Stopped = page.Next != ""
 	sites, err := v.sitesOf(ctx, r)

@@ -229,6 +229,25 @@ func TestAccessCodes_PortalThatShowsOnlySomeDoors_OmitsTheOthers(t *testing.T) {
 	})
 }
 
+// TestAccessCodes_NoLockAnyMore_ShowNoPIN has a stay whose PIN was chosen for a lock that it does not open any more.
+func TestAccessCodes_NoLockAnyMore_ShowNoPIN(t *testing.T) {
+	withCodes(t, func(t *testing.T, f *fixture, settle func()) {
+		s := f.visit(t, portal.Config{})
+		codes, err := codesOf(t.Context(), s, r1)
+		require.NoError(t, err)
+		require.Equal(t, "4711", codes.PIN.Reveal())
+		d := data.CustomerData{CustomerKey: "My Company"}
+		d.Add(data.PlainSpace("shed", "Shed"), data.AccessGrant{Kind: data.KindReservation, Key: "r1", Spaces: data.Refs(data.KindSpace, "shed"), Clear: []string{"room_keys"}})
+		_, err = f.ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		settle()
+		codes, err = codesOf(t.Context(), s, r1)
+		require.NoError(t, err)
+		require.Empty(t, codes.Items)
+		require.True(t, codes.PIN.IsZero())
+	})
+}
+
 // TestAccessCodes_PINs_OnlyWhereTheTableAllows also checks the preferred code, which is the PIN.
 func TestAccessCodes_PINs_OnlyWhereTheTableAllows(t *testing.T) {
 	withCodes(t, func(t *testing.T, f *fixture, _ func()) {

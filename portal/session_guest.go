@@ -28,8 +28,8 @@ type Stay struct {
 	Spaces  []StaySpace
 	Address StayAddress // of the first space that has one
 
-	// PIN is the code of the stay. It is empty before OpensAt, and if the stay has no code at all or not the same one at all doors;
-	// see Door.PIN. It prints as [redacted].
+	// PIN is the code of the stay. It is empty before OpensAt, unless the portal allows [ActionReadStayPIN], and if the stay has no code
+	// at all or not the same one at all doors; see Door.PIN. It prints as [redacted].
 	PIN   device.Secret
 	Doors []Door
 }
@@ -63,7 +63,7 @@ type Door struct {
 	DeviceID uuid.UUID
 	Name     string // of the space to which the door belongs, or of the device
 	Code     DoorCode
-	PIN      device.Secret // of this door; empty before OpensAt and without a code. It prints as [redacted]
+	PIN      device.Secret // of this door; empty before OpensAt, without a code, and unless the portal allows ActionReadStayPIN. It prints as [redacted]
 
 	// CanUnlock reports whether [Session.UnlockDoor] can unlock it now: the stay is open, the portal is not read-only, and the lock
 	// can be unlocked from afar. Offline reports that the lock was not reachable when it was last heard of.
@@ -71,17 +71,44 @@ type Door struct {
 	Offline   bool
 }
 
-// stayOf returns the access grant of a guest link.
-func (v *View) stayOf(action Action) (*stay, *access.Scope, error) {
+// stayOf returns the access grant of a guest link, and loads the resources to which it refers. Like the portal of anybody else, a guest
+// link does not show an access grant that its filters hide.
+func (v *View) stayOf(ctx context.Context, action Action) (*stay, *access.Scope, error) {
 	scope, err := v.devices(action)
 	if err != nil {
 		return nil, nil, err
 	}
 	of := v.loadedPortal.stay
-	if of == nil || of.grant == nil {
+	if of == nil || of.grant == nil || !v.config.matches(*of.grant) {
 		return nil, nil, notFound(v.target)
 	}
-	return of, scope, nil
+	return of, scope, v.loadReferences(ctx, *of.grant)
+}
+
+// staySpace returns a space of a stay, unless it is gone or the filters of the portal hide it. stayOf must have loaded it.
+func (v *View) staySpace(ref data.Ref) (data.Space, bool) {
+	s, ok := v.loaded[portaldata.ByClass(ref)].(data.Space)
+	return s, ok && v.config.matches(s)
+}
+
+// stayDoors returns the locks of a stay, except those of its spaces that the filters of the portal hide.
+func (v *View) stayDoors(ctx context.Context, scope *access.Scope, of *stay) ([]access.Device, error) {
+	devices, err := scope.Doors(ctx, of.grant.Key)
+	return slices.DeleteFunc(devices, func(d access.Device) bool {
+		hidden := false
+		for _, m := range d.Mappings {
+			for _, ref := range of.grant.Spaces {
+				if ref.Key != m.SpaceKey {
+					continue
+				}
+				if _, shown := v.staySpace(ref); shown {
+					return false
+				}
+				hidden = true
+			}
+		}
+		return hidden
+	}), err
 }
 
 // isOpen reports whether the doors of a stay can be unlocked at a time. A portal is closed after the end of its stay.
@@ -89,16 +116,15 @@ func (s *stay) isOpen(now time.Time) bool {
 	return !now.Before(s.opens) && (s.closes.IsZero() || now.Before(s.closes))
 }
 
-// Stay returns the stay of a guest link. It contains the codes only from Stay.OpensAt on.
+// Stay returns the stay of a guest link. It contains the codes only from Stay.OpensAt on, and only if the portal allows
+// [ActionReadStayPIN]. If the filters of the portal hide the access grant, Stay returns an error that matches
+// [data.ErrResourceNotFound]; it omits property listings that the filters hide, with their doors.
 func (v *View) Stay(ctx context.Context) (Stay, error) {
-	of, scope, err := v.stayOf(ActionReadStay)
+	of, scope, err := v.stayOf(ctx, ActionReadStay)
 	if err != nil {
 		return Stay{}, err
 	}
 	g := *of.grant
-	if err := v.loadReferences(ctx, g); err != nil {
-		return Stay{}, err
-	}
 	out := Stay{
 		Name: g.Name, StartsAt: g.StartsAt, EndsAt: g.EndsAt, OpensAt: of.opens, ClosesAt: of.closes, Place: v.grantPlace(g),
 		Spaces: []StaySpace{}, Doors: []Door{},
@@ -107,7 +133,7 @@ func (v *View) Stay(ctx context.Context) (Stay, error) {
 		out.Guest = guest.Name
 	}
 	for _, ref := range g.Spaces {
-		s, ok := v.loaded[portaldata.ByClass(ref)].(data.Space)
+		s, ok := v.staySpace(ref)
 		if !ok {
 			continue
 		}
@@ -143,7 +169,7 @@ func commonPIN(doors []Door) (pin device.Secret) {
 
 // doors returns the doors of a stay by name.
 func (v *View) doors(ctx context.Context, scope *access.Scope, of *stay) ([]Door, error) {
-	devices, err := scope.Doors(ctx, of.grant.Key)
+	devices, err := v.stayDoors(ctx, scope, of)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +186,7 @@ func (v *View) doors(ctx context.Context, scope *access.Scope, of *stay) ([]Door
 		codes[c.DeviceID] = c
 	}
 	open := of.isOpen(v.service.now())
+	showsPINs := open && v.permit(ActionReadStayPIN) == nil
 	named := v.doorNames(of, devices)
 	out := []Door{}
 	for i, d := range devices {
@@ -169,7 +196,7 @@ func (v *View) doors(ctx context.Context, scope *access.Scope, of *stay) ([]Door
 		switch {
 		case coded:
 			door.Code = doorCode(code)
-			if open {
+			if showsPINs {
 				door.PIN = code.PIN
 			}
 		case d.Codes != nil && rules.GrantCodes.Is(true):
@@ -231,14 +258,14 @@ func (s *Session) UnlockDoor(ctx context.Context, id uuid.UUID, token string) (a
 		if err := checkToken(token); err != nil {
 			return err
 		}
-		of, _, err := v.stayOf(ActionUnlockDoor)
+		of, _, err := v.stayOf(ctx, ActionUnlockDoor)
 		if err != nil {
 			return err
 		}
 		if !of.isOpen(v.service.now()) {
 			return ErrNotYet
 		}
-		devices, err := scope.Doors(ctx, of.grant.Key)
+		devices, err := v.stayDoors(ctx, scope, of)
 		if err != nil {
 			return err
 		}
@@ -259,7 +286,7 @@ func (s *Session) UnlockDoor(ctx context.Context, id uuid.UUID, token string) (a
 
 // ownAttempt returns an action attempt that the guest link of the view made.
 func (v *View) ownAttempt(ctx context.Context, id uuid.UUID) (access.ActionAttempt, error) {
-	_, scope, err := v.stayOf(ActionReadStay)
+	_, scope, err := v.stayOf(ctx, ActionReadStay)
 	if err != nil {
 		return access.ActionAttempt{}, err
 	}

@@ -43,10 +43,11 @@ const (
 	ActionReadMappings  Action = "read_mappings"  // devices that are mapped to no space, and what else is to be mapped
 	ActionMapDevices    Action = "map_devices"
 
-	ActionReadStay   Action = "read_stay"   // the stay of a guest link, with the code while it is valid
-	ActionUnlockDoor Action = "unlock_door" // a door of that stay
-	ActionReadRules  Action = "read_automation_rules"
-	ActionSetRules   Action = "set_automation_rules"
+	ActionReadStay    Action = "read_stay"     // the stay of a guest link, without the code
+	ActionReadStayPIN Action = "read_stay_pin" // the code of that stay while it is valid
+	ActionUnlockDoor  Action = "unlock_door"   // a door of that stay
+	ActionReadRules   Action = "read_automation_rules"
+	ActionSetRules    Action = "set_automation_rules"
 
 	ActionConfigure Action = "configure" // the actions that the host offers in the configure section
 )
@@ -108,6 +109,7 @@ var rules = []rule{
 	{action: ActionReadMappings, enabled: organizeEnabled, unfiltered: true, devices: true},
 	{action: ActionMapDevices, enabled: organizeEnabled, writes: true, unfiltered: true, devices: true},
 	{action: ActionReadStay, enabled: grantsShown, restricted: true, guest: true, devices: true},
+	{action: ActionReadStayPIN, enabled: detailsShown, writes: true, restricted: true, guest: true, devices: true},
 	{action: ActionUnlockDoor, enabled: grantsShown, writes: true, restricted: true, guest: true, devices: true},
 	{action: ActionReadRules, enabled: configureEnabled, unfiltered: true, devices: true},
 	{action: ActionSetRules, enabled: configureEnabled, writes: true, unfiltered: true, devices: true},

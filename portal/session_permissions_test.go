@@ -174,6 +174,9 @@ var cells = []cell{
 		return err
 	}},
 	{"Stay", "manage reservations", false, true, false, func(ctx context.Context, s *portal.Session) error { return drop(one(s).Stay(ctx)) }},
+	{"Can read_stay_pin", "manage reservations details", true, true, false, func(_ context.Context, s *portal.Session) error {
+		return s.Can(portal.ActionReadStayPIN)
+	}},
 	{"UnlockDoor", "manage reservations", true, true, false, func(ctx context.Context, s *portal.Session) error {
 		_, err := s.UnlockDoor(ctx, uuid.New(), "0123456789abcdef")
 		if errors.Is(err, access.ErrDeviceNotFound) { // the permission was checked; another command would wait in the store
@@ -285,8 +288,8 @@ var ofDevice = strings.Fields("Counts LandingPage Appearance Devices LockedSpace
 
 // ofGuest are the cells that a guest link allows. onlyGuest are those of them that no other portal allows.
 var (
-	ofGuest   = strings.Fields("Counts LandingPage Appearance ActionAttempt WaitForAttempt Stay UnlockDoor")
-	onlyGuest = strings.Fields("Stay UnlockDoor")
+	ofGuest   = append(strings.Fields("Counts LandingPage Appearance ActionAttempt WaitForAttempt"), onlyGuest...)
+	onlyGuest = []string{"Stay", "Can read_stay_pin", "UnlockDoor"}
 )
 
 // ofOthers reports whether a cell reads an action attempt of the host, which a guest link does not find.

@@ -87,13 +87,14 @@ func (x *exchange) codeRow(c portal.AccessCode, related portal.Related, fallback
 	}
 	zone := fallback
 	var places []string
-	for i, m := range c.Lock.Mappings {
+	for _, m := range c.Lock.Mappings {
 		s, shown := related.Space(m.SpaceKey)
 		if !shown {
 			continue
 		}
+		first := len(places) == 0
 		places = append(places, s.Name)
-		if site, inSite := related.Space(s.ParentSiteKey); i == 0 {
+		if site, inSite := related.Space(s.ParentSiteKey); first {
 			zone = x.zone(related.Place(s.Ref()))
 			if inSite && s.ParentSiteKey != "" {
 				places = append(places, site.Name)

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/access"
@@ -236,5 +237,24 @@ func TestCodes_Lists_ShowTheState(t *testing.T) {
 		m.store.Reset()
 		b.get(b.home + "reservations")
 		require.Less(m.t, m.store.Trips.Load(), int64(40), "the number of reads does not depend on the number of rows")
+	})
+}
+
+// TestCodes_LockOfAHiddenRoomToo_HasTheZoneOfTheShownOne has a lock of two rooms in different time zones, and a portal that shows only
+// the second one.
+func TestCodes_LockOfAHiddenRoomToo_HasTheZoneOfTheShownOne(t *testing.T) {
+	inMotel(t, func(m *motel) {
+		annex := data.Site("a", "Annex")
+		annex.Details.TimeZone = "Atlantic/Azores"
+		m.pushResources(m.t, annex, data.Room("100", "Room 100").In("a"))
+		id, err := uuid.Parse(m.ids["l101"])
+		require.NoError(m.t, err)
+		_, err = m.scope.Map(m.t.Context(), access.DeviceMapping{DeviceID: id, Mapping: access.Mapping{SpaceKey: "100"}})
+		require.NoError(m.t, err)
+		m.book(30*time.Minute, "101")
+		b := m.open(portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: data.Ref{Kind: data.KindRoom, Key: "101"}})
+		page := b.get(b.home + stayPath)
+		require.Contains(m.t, page.body, "It is removed: "+tokyo(time.Now().Add(24*time.Hour+30*time.Minute-20*time.Second)))
+		require.NotContains(m.t, page.body, "Room 100")
 	})
 }

@@ -25,7 +25,7 @@ type stayPage struct {
 
 	Before  bool         // the stay has not begun
 	Code    string       // the code of the stay; "" if it has none, or not the same one at all doors
-	HasCode bool         // a door has a code
+	HasCode bool         // a door has a code, and the portal may show it
 	Map     template.URL // the place in the visitor's program for maps; "" if it is not known
 	Point   string       // the latitude and the longitude
 	Doors   []stayDoor
@@ -95,7 +95,7 @@ func (x *exchange) readStay() (stayPage, error) {
 	}
 	for _, d := range stay.Doors {
 		door := stayDoor{Door: d}
-		page.HasCode = page.HasCode || d.Code != portal.DoorCodeNone
+		page.HasCode = page.HasCode || d.Code != portal.DoorCodeNone && x.can(portal.ActionReadStayPIN)
 		if !page.Before {
 			door.Text = x.text(doorCodeTexts[d.Code])
 		}

@@ -72,6 +72,22 @@ func (m *motel) unlock(b *browser, page response, door string) response {
 	return response{}
 }
 
+func TestGuestPage_ReadOnly_ShowsNoCode(t *testing.T) {
+	inMotel(t, func(m *motel) {
+		p, b := m.guestOf()
+		during := m.pass(2*time.Hour, b, p)
+		require.Contains(m.t, during.body, pin)
+		_, err := m.portals.UpdateConfig(m.t.Context(), m.ws(), p.ID, func(c *portal.Config) error { c.ReadOnly = true; return nil })
+		require.NoError(m.t, err)
+		page := b.get(b.home + "stay")
+		require.Equal(m.t, http.StatusOK, page.StatusCode)
+		for _, text := range []string{pin, "Your code is not ready yet", `<button class="primary"`} {
+			require.NotContains(m.t, page.body, text)
+		}
+		require.Contains(m.t, page.body, "Room 101")
+	})
+}
+
 // TestGuestPage_Stay_ShowsCodeAndUnlocksInItsTime opens the page before, during and after the stay.
 func TestGuestPage_Stay_ShowsCodeAndUnlocksInItsTime(t *testing.T) {
 	inMotel(t, func(m *motel) {
