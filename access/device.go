@@ -23,16 +23,6 @@ type Mapping struct {
 	Shared bool `json:"shared,omitempty"`
 }
 
-// UnmanagedCode is an access code on a lock that is not one of this library.
-type UnmanagedCode struct {
-	Slot int    `json:"slot"`
-	Name string `json:"name,omitempty"` // on locks that store names; see [device.Label]
-
-	// PossiblyOurs reports that the name is one that this library gives its codes. The code was written after the backup from which the
-	// store was restored, or by another installation.
-	PossiblyOurs bool `json:"possibly_ours,omitempty"`
-}
-
 // Device is a device of a connected account, with the state that it last reported.
 type Device struct {
 	ID          uuid.UUID `json:"device_id"`
@@ -74,7 +64,8 @@ type Device struct {
 	ClimatePresets []ClimatePreset     `json:"climate_presets,omitempty"` // of a thermostat, by key
 	FallbackPreset string              `json:"fallback_climate_preset_key,omitempty"`
 
-	// UnmanagedCodes are the codes on a lock that this library did not write, or does not know any more, by slot. They are never changed.
+	// UnmanagedCodes are the codes on a lock that this library did not write, or does not know any more, by slot, without their PINs. They
+	// change only on request: see [Scope.ManageCode] and [Scope.DeleteUnmanagedCode].
 	// The list is that of the last time at which the lock was read to program it, so it can be old.
 	UnmanagedCodes []UnmanagedCode `json:"unmanaged_codes,omitempty"`
 

@@ -19,7 +19,7 @@ type deviceDetails struct {
 	Codes        *device.CodeLimits    `json:"codes,omitempty"`
 	MissingSince time.Time             `json:"missing,omitzero"`
 
-	Unmanaged []UnmanagedCode `json:"unmanaged,omitempty"` // as the lock showed them last
+	Unmanaged []unmanagedCode `json:"unmanaged,omitempty"` // as the lock showed them last
 
 	ReportedName string         `json:"reported,omitempty"` // by the driver
 	Settings     deviceSettings `json:"settings,omitzero"`
@@ -62,7 +62,7 @@ func newDevice(account Account, row *devicedata.Device, state *devicedata.State)
 		Manufacturer: details.Manufacturer, Model: details.Model, Serial: details.Serial, Capabilities: details.Capabilities,
 		Climate: details.Climate, Codes: details.Codes, MissingSince: details.MissingSince,
 		Metadata: details.Settings.Metadata, ClimatePresets: details.Settings.Presets, FallbackPreset: details.Settings.FallbackPreset,
-		UnmanagedCodes: details.Unmanaged, Mappings: mappingsOf(row), CreatedAt: row.CreatedAt,
+		UnmanagedCodes: newUnmanaged(row.ID, details.Unmanaged), Mappings: mappingsOf(row), CreatedAt: row.CreatedAt,
 	}
 	if d.Capabilities == nil {
 		d.Capabilities = []device.Capability{}

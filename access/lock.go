@@ -39,7 +39,7 @@ type lock struct {
 type lockDevice struct {
 	account   stored
 	id        uuid.UUID
-	unmanaged []UnmanagedCode
+	unmanaged []unmanagedCode
 }
 
 // readLock reads the codes and the removals of a lock.

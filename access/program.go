@@ -276,7 +276,7 @@ func (p *program) call(ctx context.Context, l *lock, c *lockCode, step lockplan.
 	}
 	before := p.slot(step.Slot)
 	sleep(ctx, time.Until(p.written.Add(writePause)))
-	if stored, err := p.intend(ctx, c, step); err != nil || !stored {
+	if stored, err := p.intend(ctx, l, c, step); err != nil || !stored {
 		return err // the code was changed in the meantime, so it is planned again
 	}
 	if h.callTime() < h.s.callTimeout {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -194,39 +192,6 @@ func (p *program) finish(ctx context.Context, l *lock, waits []lockplan.Step, no
 		}
 	}
 	return errProgrammed
-}
-
-// storeUnmanaged stores which slots hold codes of others, for each account that lists the lock.
-func (p *program) storeUnmanaged(ctx context.Context, l *lock) error {
-	var unmanaged []UnmanagedCode
-	for _, s := range p.slots {
-		ours := slices.ContainsFunc(l.codes, func(c *lockCode) bool { return c.Slot == s.Index })
-		if s.Occupied() && !ours {
-			unmanaged = append(unmanaged, UnmanagedCode{Slot: s.Index, Name: device.Label(s.Name), PossiblyOurs: strings.HasPrefix(s.Name, codePrefix)})
-		}
-	}
-	for _, d := range l.devices {
-		if slices.Equal(d.unmanaged, unmanaged) {
-			continue
-		}
-		err := p.h.within(ctx, d.account, func(ctx context.Context, tx data.CustomerTx) error {
-			rows, err := devicedata.DevicesByID(ctx, tx.Snapshot, d.account.Customer, d.id)
-			if err != nil || rows[0] == nil {
-				return err
-			}
-			var details deviceDetails
-			if err := decode("the details of a device", rows[0].Details, &details); err != nil {
-				return err
-			}
-			details.Unmanaged = unmanaged
-			_, err = devicedata.PutDevices(ctx, tx, d.account.ID, []devicedata.Device{details.row(rows[0].ExternalID)})
-			return err
-		})
-		if err != nil && !isGone(err) {
-			return err
-		}
-	}
-	return nil
 }
 
 // correct reports whether a code that the plan does not mention is as it should be.

@@ -18,11 +18,21 @@ import (
 // updateCode changes a code in a transaction, if this process has the lease and the code is still as it was read. It reports whether it
 // is. change returns the event of the change, or an empty one.
 func (p *program) updateCode(ctx context.Context, c *lockCode, change func(*devicedata.Code, *codeDetails) (data.Change, *CodeError)) (stored bool, err error) {
+	return p.updateCodeUnless(ctx, c, func(context.Context, data.CustomerTx) (bool, error) { return false, nil }, change)
+}
+
+// updateCodeUnless is updateCode that changes nothing if prevented reports true.
+func (p *program) updateCodeUnless(
+	ctx context.Context, c *lockCode, prevented func(context.Context, data.CustomerTx) (bool, error), change func(*devicedata.Code, *codeDetails) (data.Change, *CodeError),
+) (stored bool, err error) {
 	p.h.slotted(c.key())
 	err = c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
 		stored = false
 		rows, err := devicedata.CodesByKey(ctx, tx.Snapshot, c.account.Customer, c.key())
 		if err != nil || rows[0] == nil || !bytes.Equal(rows[0].Encode(), c.row.Encode()) {
+			return err
+		}
+		if no, err := prevented(ctx, tx); err != nil || no {
 			return err
 		}
 		stored = true
@@ -56,11 +66,22 @@ func addCodeEvent(ctx context.Context, tx data.CustomerTx, change data.Change, r
 }
 
 // intend stores that a slot is about to be written or cleared, and reports whether the code is still as it was read.
-func (p *program) intend(ctx context.Context, c *lockCode, step lockplan.Step) (bool, error) {
+func (p *program) intend(ctx context.Context, l *lock, c *lockCode, step lockplan.Step) (bool, error) {
 	if c.removal != nil {
 		return p.checkRemoval(ctx, c)
 	}
-	return p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+	claimed := func(ctx context.Context, tx data.CustomerTx) (bool, error) {
+		if step.Action != lockplan.Write || step.Slot == c.Slot {
+			return false, nil
+		}
+		for _, d := range l.devices { // a caller has deleted an unmanaged code there, which the lock does not show any more
+			if claimed, err := isRemoved(ctx, tx.Tx, d.account.ID, p.device, step.Slot); err != nil || claimed {
+				return claimed, err
+			}
+		}
+		return false, nil
+	}
+	return p.updateCodeUnless(ctx, c, claimed, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
 		row.Slot = step.Slot
 		row.State = byte(lockplan.Removing)
 		if step.Action == lockplan.Write {
@@ -131,6 +152,9 @@ func (p *program) drop(ctx context.Context, c *lockCode, event data.Change) erro
 			return nil
 		}
 		return err
+	}
+	if c.removal.Reason == devicedata.ReasonRequested {
+		event = "access_code.unmanaged.removed"
 	}
 	return p.changeRemoval(ctx, c, event, nil, func(ctx context.Context, tx storage.Tx) (bool, error) {
 		return devicedata.DropRemoval(ctx, tx, c.removal.AccountID, c.ID)

@@ -14,8 +14,8 @@ import (
 )
 
 // RemovalReason says why an access code must be removed from its device: "access_grant_deleted", "staff_member_deleted",
-// "space_deleted", "device_unmapped", "device_deleted", "account_deleted", "customer_deleted", or "access_ended" if the access
-// ended or moved without a delete.
+// "space_deleted", "device_unmapped", "device_deleted", "account_deleted", "customer_deleted", "access_ended" if the access
+// ended or moved without a delete, or "unmanaged_code_deleted" for a code that the library did not write.
 type RemovalReason string
 
 // reasons are the names of the stored reasons.
@@ -24,6 +24,7 @@ var reasons = map[devicedata.Reason]RemovalReason{
 	devicedata.ReasonSpaceDeleted: "space_deleted", devicedata.ReasonUnmapped: "device_unmapped",
 	devicedata.ReasonDeviceDeleted: "device_deleted", devicedata.ReasonAccountDeleted: "account_deleted",
 	devicedata.ReasonCustomerDeleted: "customer_deleted", devicedata.ReasonEnded: "access_ended",
+	devicedata.ReasonRequested: "unmanaged_code_deleted",
 }
 
 // Removal is an access code that must be removed from its device. It outlives its customer, and contains neither the PIN nor a

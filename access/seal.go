@@ -25,7 +25,8 @@ type sealedValue struct {
 	workspace uuid.UUID
 	customer  devicedata.CustomerID
 	account   uuid.UUID
-	code      devicedata.CodeKey // zero for the secret of an account and the PIN of a subject
+	code      devicedata.CodeKey // zero for the secret of an account and the PIN of a subject; of an unmanaged code, its device and its id
+	unmanaged bool               // the code is an unmanaged one, in the row of its device
 	subject   devicedata.Subject // an access grant or a staff member, whose PIN it is; zero for the other values
 	removal   bool               // the row belongs to no customer
 }
@@ -104,6 +105,23 @@ func (s *Service) sealedOf(ctx context.Context, workspace uuid.UUID, customer de
 				workspace: workspace, customer: customer, subject: p.Subject,
 			})
 		}
+		for d, err := range devicedata.Devices(ctx, snapshot, customer, uuid.Nil) {
+			if err != nil {
+				return err
+			}
+			var details deviceDetails
+			if decode("the details of a device", d.Details, &details) != nil {
+				continue // the device is reported where it is used
+			}
+			for _, u := range details.Unmanaged {
+				if len(u.SealedPIN) > 0 {
+					found = append(found, sealedValue{
+						purpose: keys.PurposePIN, rowKey: devicedata.PINKey(d.AccountID, u.ID), sealed: u.SealedPIN,
+						workspace: workspace, customer: customer, account: d.AccountID, code: devicedata.CodeKey{Device: d.ID, Code: u.ID}, unmanaged: true,
+					})
+				}
+			}
+		}
 		return nil
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) {
@@ -156,7 +174,7 @@ func (s *Service) sealedRemovals(ctx context.Context, fn func(sealedValue) error
 }
 
 // SealedBySlot counts the stored sealed values of all workspaces by the key slot that sealed them: secrets of accounts, PINs, and
-// those of pending removals. It reads all accounts, access codes, PINs and removals. A slot that it does not contain can be removed
+// those of pending removals. It reads all accounts, devices, access codes, PINs and removals. A slot that it does not contain can be removed
 // from the ring, if no link uses it.
 func (s *Service) SealedBySlot(ctx context.Context) (map[int]int, error) {
 	counts := map[int]int{}
@@ -243,6 +261,18 @@ func (s *Service) resealValue(ctx context.Context, v sealedValue) (changed bool,
 }
 
 func resealRow(ctx context.Context, tx data.CustomerTx, v sealedValue, next []byte, same func([]byte) bool) (bool, error) {
+	if v.unmanaged {
+		changed := false
+		err := changeUnmanaged(ctx, tx, v.code.Device, func(stored []unmanagedCode) []unmanagedCode {
+			for i, u := range stored {
+				if u.ID == v.code.Code && same(u.SealedPIN) {
+					stored[i].SealedPIN, changed = next, true
+				}
+			}
+			return stored
+		})
+		return changed, err
+	}
 	if v.code != (devicedata.CodeKey{}) {
 		codes, err := devicedata.CodesByKey(ctx, tx.Snapshot, v.customer, v.code)
 		if err != nil || codes[0] == nil || !same(codes[0].SealedPIN) {

@@ -74,6 +74,7 @@ const (
 	ReasonAccountDeleted  = devicerow.ReasonAccountDeleted
 	ReasonCustomerDeleted = devicerow.ReasonCustomerDeleted
 	ReasonEnded           = devicerow.ReasonEnded
+	ReasonRequested       = devicerow.ReasonRequested
 )
 
 // ErrNotFound is returned if an account, a device, a code, a removal, or the subject of a code does not exist.

@@ -9,9 +9,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/samber/lo"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Removals yields the pending removals of all workspaces of the store, by account and then by code id.
@@ -112,6 +114,39 @@ func CurrentSecret(ctx context.Context, r storage.Reader, a *RemovalAccount) (ac
 		return a.ID, a.SealedSecret, nil
 	}
 	return newest.ID, newest.SealedSecret, nil
+}
+
+// AddRemoval schedules the removal of a code that is on a device of the customer and is not one of its access codes. It uses the CodeID,
+// the Slot, the SealedPIN and the Reason of r. The CodeID must never be used again. The removal is due at once.
+func AddRemoval(ctx context.Context, tx data.CustomerTx, device uuid.UUID, r Removal) error {
+	c := IDOf(tx.Customer)
+	rows, err := devicerow.ReadDevices(ctx, tx.Tx, c, []uuid.UUID{device})
+	if err != nil {
+		return err
+	}
+	var found faults
+	found.bytes("sealed_pin", r.SealedPIN, maxSealed)
+	if r.CodeID == uuid.Nil {
+		found.add("code_id", validation.RuleRequired, nil, "is required")
+	}
+	if rows[0] == nil {
+		found.missing("device_id", "there is no device %s", device)
+	}
+	if err := found.err(); err != nil {
+		return err
+	}
+	accounts, err := devicerow.ReadAccounts(ctx, tx.Tx, c, []uuid.UUID{rows[0].AccountID})
+	if err != nil {
+		return err
+	}
+	if accounts[0] == nil {
+		return fmt.Errorf("%w: the account %s of a device", ErrNotFound, rows[0].AccountID)
+	}
+	code := Code{ID: r.CodeID, Slot: r.Slot, SealedPIN: r.SealedPIN}
+	if err := writeRows(tx.Tx, code.Removal(rows[0], r.Reason, timeOf(tx.Snapshot)).Rows, false); err != nil {
+		return err
+	}
+	return tx.Tx.Put(layout.RemovalAccount(accounts[0].ID), accounts[0].RemovalAccount(tx.WorkspaceID()).Encode())
 }
 
 // UpdateRemoval changes the SealedPIN, the DueAt or the Details of a pending removal. It ignores other changes that fn makes. It returns

@@ -41,6 +41,7 @@ const (
 	ReasonAccountDeleted                    // the account of the device was deleted
 	ReasonCustomerDeleted                   // the customer was deleted
 	ReasonEnded                             // the access ended or moved, according to package access
+	ReasonRequested                         // the host deleted a code that the library did not write
 	reasons
 )
 

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -85,6 +86,18 @@ func (f *fixture) callCodeOperations(t testing.TB, do func(method, path string, 
 			do("POST", "/access_codes/delete", m{"access_code_id": of})
 		}
 	}
+	do("PATCH", "/access_codes/unmanaged/convert_to_managed", m{"access_code_id": unmanaged.at("access_code_id"), "force": true})
+	for i, method := range []string{"POST", "DELETE", "POST"} {
+		foreign := f.addUnmanaged(t, "lock-101", ids.lock, 10+i, "Neighbour", fmt.Sprint(908173+i)).at("access_code_id").(string)
+		switch {
+		case i == 0:
+			do(method, "/access_codes/unmanaged/convert_to_managed", m{"access_code_id": foreign, "is_external_modification_allowed": false})
+		case method == "DELETE":
+			do(method, "/access_codes/unmanaged/delete", nil, "access_code_id="+foreign)
+		default:
+			do(method, "/access_codes/unmanaged/delete", m{"access_code_id": foreign})
+		}
+	}
 	for _, by := range []string{"access_method_id", "access_grant_id", "reservation_key"} {
 		key := "method-" + by
 		f.post(t, "/customers/push_data", m{"customer_key": customer, "reservations": []m{{"reservation_key": key, "room_keys": []string{"room-101"}, "ends_at": "2025-06-18T10:00:00Z"}}})
@@ -156,7 +169,8 @@ func (f *fixture) codeValues(t testing.TB, customer, path string) map[string]any
 	switch path {
 	case "/access_codes/get":
 		values["device_id"] = nil
-	case "/access_codes/unmanaged/get":
+	case "/access_codes/unmanaged/get", "/access_codes/unmanaged/convert_to_managed", "/access_codes/unmanaged/delete":
+		values["device_id"], values["force"] = nil, true
 		values["access_code_id"] = f.addUnmanaged(t, "lock-101", ids.lock, 9, "Owner", "908172").at("access_code_id")
 	case "/access_codes/create":
 		for _, name := range []string{"starts_at", "ends_at", "common_code_key", "max_time_rounding", "preferred_code_length"} {

@@ -41,12 +41,16 @@ func (f *fixture) connectDevices(t testing.TB, customer string) devices {
 	names := map[string]*string{"Room 101": &out.lock, "Room 102": &out.offline, "Lobby": &out.thermostat, "Terrace": &out.noise}
 	require.Eventually(t, func() bool {
 		found := list(f.post(t, "/devices/list", map[string]any{"customer_key": customer}).at("devices"))
+		online := 0 // the states are stored after the devices
 		for _, d := range found {
 			d := document(d.(map[string]any))
 			*names[d.at("display_name").(string)] = d.at("device_id").(string)
+			if d.at("properties", "online") == true {
+				online++
+			}
 		}
 		status := f.post(t, "/connected_accounts/get", map[string]any{"connected_account_id": out.account})
-		return len(found) == len(names) && len(list(status.at("connected_account", "warnings"))) == 0
+		return len(found) == len(names) && online == len(names)-1 && len(list(status.at("connected_account", "warnings"))) == 0
 	}, 10*time.Minute, time.Millisecond)
 	return out
 }

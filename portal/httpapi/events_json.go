@@ -54,11 +54,13 @@ var eventDescriptions = map[string]string{
 	eventCodeSet:                  "The access code is on the lock.",
 	eventCodeNotSet:               "The access code could not be written to the lock.",
 	"access_code.failed_to_issue": "The access code is valid by now, and is not on the lock.",
-	"access_code.failed_to_remove_from_device": "The access code could not be removed from the lock.",
-	"access_code.failed_to_expire":             "The access code has ended, and may still be on the lock.",
-	"access_code.removed_from_device":          "The lock does not hold the access code any more.",
-	"access_code.deleted_external_to_seam":     "Somebody removed the access code at the lock.",
-	"access_code.modified_external_to_seam":    "Somebody changed the access code at the lock.",
+	"access_code.failed_to_remove_from_device":   "The access code could not be removed from the lock.",
+	"access_code.failed_to_expire":               "The access code has ended, and may still be on the lock.",
+	"access_code.unmanaged.converted_to_managed": "The library manages a code that it found on the lock.",
+	"access_code.unmanaged.removed":              "The lock does not hold the unmanaged code any more.",
+	"access_code.removed_from_device":            "The lock does not hold the access code any more.",
+	"access_code.deleted_external_to_seam":       "Somebody removed the access code at the lock.",
+	"access_code.modified_external_to_seam":      "Somebody changed the access code at the lock.",
 }
 
 // eventType returns the type of the event of a change of the feed, or "" if the API has no event for it.

@@ -60,7 +60,7 @@ func codeSchema() schema {
 
 func unmanagedSchema() schema {
 	members := anyCode()
-	members["status"], members["slot"] = enumOf(access.CodeSet), integerSchema()
+	members["status"], members["slot"] = described(enumOf(access.CodeSet, access.CodeUnset), "unset if the code is on the lock and does not open it."), integerSchema()
 	members["possibly_ours"] = described(boolSchema(), "The name is one that this library gives its codes.")
 	return allRequired(members)
 }

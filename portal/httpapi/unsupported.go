@@ -23,7 +23,6 @@ type unsupportedOperation struct {
 
 // The reasons that several operations have in common.
 const (
-	reasonCodes        = "the library does not keep the PINs of codes that it did not write: change such a code at the lock"
 	reasonCards        = "there are no cards and no encoders"
 	reasonKeys         = "there are no mobile keys"
 	reasonSystems      = "there are no access control systems"
@@ -69,8 +68,7 @@ func unsupportedOperations() []unsupportedOperation {
 	add(later, "there are no backup access codes", post, "/access_codes/pull_backup_access_code")
 	add(later, "create an access grant with device_ids", putPost, "/access_codes/create_multiple")
 	add(later, "update the access grant", patchPost, "/access_codes/update_multiple")
-	add(later, reasonCodes, patchPost, "/access_codes/unmanaged/update", "/access_codes/unmanaged/convert_to_managed")
-	add(later, reasonCodes, deletePost, "/access_codes/unmanaged/delete")
+	add(later, "convert the code to a managed one", patchPost, "/access_codes/unmanaged/update")
 	add(never, reasonPages, getPost, "/access_codes/get_timeline")
 	add(never, "drivers report the constraints of devices", post, "/access_codes/report_device_constraints")
 
