@@ -1,9 +1,11 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 
 	engine "github.com/cockroachdb/pebble/v2"
@@ -20,27 +22,32 @@ const maxSublevels = 12
 type compactions struct {
 	mu        sync.Mutex
 	sublevels int           // upper bound
-	changed   chan struct{} // closed and replaced after each compaction and background error
+	changed   chan struct{} // closed and replaced after each flush, compaction and background error
+	running   map[int]bool  // the numbers of the flushes and compactions that are running
+	awaited   *jobs         // of the Erase that runs
 	failed    error         // the newest background error while there are too many sublevels
 	damaged   error         // a background task of the engine has found corruption
 }
 
 func newCompactions() *compactions {
-	return &compactions{sublevels: maxSublevels, changed: make(chan struct{})} // not measured yet
+	return &compactions{sublevels: maxSublevels, changed: make(chan struct{}), running: map[int]bool{}} // not measured yet
 }
 
 // listen adds the functions that the engine calls to l. The engine holds locks meanwhile, so
 // they must not call it.
 func (c *compactions) listen(l *engine.EventListener, logger *slog.Logger) {
-	l.FlushEnd = func(engine.FlushInfo) {
+	l.FlushBegin = func(info engine.FlushInfo) { c.begin(info.JobID) }
+	l.FlushEnd = func(info engine.FlushInfo) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.sublevels++ // the rows of one flush do not overlap
+		c.end(info.JobID, info.Output)
 	}
-	l.CompactionEnd = func(engine.CompactionInfo) {
+	l.CompactionBegin = func(info engine.CompactionInfo) { c.begin(info.JobID) }
+	l.CompactionEnd = func(info engine.CompactionInfo) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.wake()
+		c.end(info.JobID, info.Output.Tables)
 	}
 	l.BackgroundError = func(err error) {
 		safe := sanitizeError("background task", err)
@@ -95,5 +102,56 @@ func (c *compactions) await(db *engine.DB) error {
 			return errors.Join(fmt.Errorf("storage/pebble: tables cannot be compacted: %w", failed), sanitizeError("flush", err))
 		}
 		<-changed
+	}
+}
+
+// jobs are flushes and compactions that were running at the same time.
+type jobs struct {
+	of      *compactions
+	running map[int]bool // those that have not ended
+	tables  []string     // names of the tables that the others have written
+}
+
+// startedJobs returns the flushes and compactions that are running now.
+func (c *compactions) startedJobs() *jobs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.awaited = &jobs{of: c, running: maps.Clone(c.running)}
+	return c.awaited
+}
+
+func (c *compactions) begin(id int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running[id] = true
+}
+
+// end records the end of a job. The caller holds mu.
+func (c *compactions) end(id int, written []engine.TableInfo) {
+	delete(c.running, id)
+	if j := c.awaited; j != nil && j.running[id] {
+		delete(j.running, id)
+		for _, t := range written {
+			j.tables = append(j.tables, t.FileNum.String()+tableSuffix)
+		}
+	}
+	c.wake()
+}
+
+// await waits until the jobs have ended, and returns the names of the tables that they have
+// written.
+func (j *jobs) await(ctx context.Context) ([]string, error) {
+	for {
+		j.of.mu.Lock()
+		left, tables, changed := len(j.running), j.tables, j.of.changed
+		j.of.mu.Unlock()
+		if left == 0 {
+			return tables, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }

@@ -51,6 +51,7 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (s *Store, 
 		files:       &guardedFS{FS: vfs.Default},
 		exit:        func() { os.Exit(1) },
 		compactions: newCompactions(),
+		erasing:     make(chan struct{}, 1),
 		maxUpdate:   maxUpdateBytes,
 		space:       diskspace.Space{Backend: "storage/pebble", ErrFull: ErrDiskFull, Fixed: o.MinFreeBytes, MemTable: o.MemTableBytes},
 	}

@@ -112,7 +112,7 @@ func (s *states) awaitSince(ctx context.Context, number uint64) error {
 		over, changed := s.live[0].number >= number, s.changed
 		s.mu.Unlock()
 		if over {
-			return ctx.Err()
+			return nil
 		}
 		select {
 		case <-changed:

@@ -74,7 +74,7 @@ type Store struct {
 	broken atomic.Bool // the engine panicked in a commit, and Close must not use it anymore
 	exit   func()      // ends the process and does not return
 
-	erasing sync.Mutex // held while Erase runs
+	erasing chan struct{} // holds a token while Erase runs
 
 	closing  sync.Once
 	closeErr error
