@@ -47,7 +47,7 @@
 // Queries:
 //
 //	query_cursor.go query.go query_listing.go query_space.go query_streams.go query_names.go query_search.go query_pages.go
-//	query_customers.go query_granted.go export.go referrers.go read.go
+//	query_customers.go query_granted.go outline.go export.go referrers.go read.go
 //
 // Plans and the change feed:
 //

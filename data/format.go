@@ -12,7 +12,7 @@ import (
 
 // formatVersion is the version of the rows that the library reads and writes. The first write to a store records it.
 // Increment it with each change of the encoding or the meaning of a row, in this package or in package portal.
-const formatVersion = 4
+const formatVersion = 5
 
 // ErrFormat is returned by every read and write of a [DB], and of the packages that use it, if another version of the library
 // wrote the store in a format that this version does not read. The message names the format version and says what to do.

@@ -24,13 +24,14 @@ func TestFormat_OtherVersion_ReturnsErrorFromAllOperations(t *testing.T) {
 		want    error
 		message string
 	}{
-		"later version":               {[]byte{5}, data.ErrFormat, "it has version 5 and this release of the library reads version 4: use a newer release"},
-		"version 3":                   {[]byte{3}, data.ErrFormat, "it has version 3 and this release of the library reads version 4: " + older},
-		"version 2":                   {[]byte{2}, data.ErrFormat, "it has version 2 and this release of the library reads version 4: " + older},
-		"version 1":                   {[]byte{1}, data.ErrFormat, "it has version 1 and this release of the library reads version 4: " + older},
-		"customer without version":    {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 4: " + older},
+		"later version":               {[]byte{6}, data.ErrFormat, "it has version 6 and this release of the library reads version 5: use a newer release"},
+		"version 4":                   {[]byte{4}, data.ErrFormat, "it has version 4 and this release of the library reads version 5: " + older},
+		"version 3":                   {[]byte{3}, data.ErrFormat, "it has version 3 and this release of the library reads version 5: " + older},
+		"version 2":                   {[]byte{2}, data.ErrFormat, "it has version 2 and this release of the library reads version 5: " + older},
+		"version 1":                   {[]byte{1}, data.ErrFormat, "it has version 1 and this release of the library reads version 5: " + older},
+		"customer without version":    {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 5: " + older},
 		"malformed version":           {[]byte{}, storage.ErrCorrupt, "the row of the format version"},
-		"version with too many bytes": {[]byte{4, 4}, storage.ErrCorrupt, "the row of the format version"},
+		"version with too many bytes": {[]byte{5, 5}, storage.ErrCorrupt, "the row of the format version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +98,7 @@ func TestVerifyStore_OtherVersion_ReturnsErrFormat(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	push(t, workspace(store), "a", data.Room("1", "One"))
-	for _, version := range []byte{3, 5} {
+	for _, version := range []byte{4, 6} {
 		write(t, store, layout.Format(), []byte{version})
 		report, err := workspace(store).DB().VerifyStore(t.Context())
 		require.ErrorIs(t, err, data.ErrFormat)

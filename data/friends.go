@@ -15,6 +15,7 @@ var (
 	_ = friend.Offer((*Snapshot).storedCustomerOf)
 	_ = friend.Offer((*Snapshot).resourcesOf)
 	_ = friend.Offer((*Snapshot).granted)
+	_ = friend.Offer((*Snapshot).accessGrantOutlines)
 	_ = friend.Offer((*Workspace).withinID)
 	_ = friend.Offer((*Workspace).revokePortals)
 	_ = friend.Offer(CustomerTx.addChange)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
@@ -55,8 +56,31 @@ func runQuery(t *testing.T, ws *data.Workspace, q naiveQuery) queryResult {
 	}
 	return readPages(t, q, func(cursor string) (data.Page[data.AccessGrant], error) {
 		query.Cursor = cursor
-		return ws.AccessGrants(t.Context(), query)
+		page, err := ws.AccessGrants(t.Context(), query)
+		if err == nil && query.CustomerKey != "" && query.Text == "" && len(query.CustomMetadata) == 0 {
+			requireOutlines(t, ws, query, page)
+		}
+		return page, err
 	})
+}
+
+// requireOutlines checks that a page of outlines is the same as a page of access grants, except for the fields that an outline lacks.
+func requireOutlines(t *testing.T, ws *data.Workspace, q data.Query, want data.Page[data.AccessGrant]) {
+	t.Helper()
+	var got data.Page[data.AccessGrant]
+	require.NoError(t, ws.View(t.Context(), func(s *data.Snapshot) (err error) {
+		got, err = portaldata.AccessGrantOutlines(t.Context(), s, q)
+		return err
+	}))
+	outlines := func(page data.Page[data.AccessGrant]) data.Page[data.AccessGrant] {
+		items := []data.AccessGrant{}
+		for _, g := range page.Items {
+			items = append(items, data.AccessGrant{Kind: g.Kind, Key: g.Key, Name: g.Name, User: g.User, Spaces: g.Spaces, StartsAt: g.StartsAt, EndsAt: g.EndsAt})
+		}
+		page.Items = items
+		return page
+	}
+	require.Equal(t, outlines(want), outlines(got))
 }
 
 // readPages reads all pages of a list, forward and then backward, and checks their numbers.

@@ -22,6 +22,7 @@ type listing struct {
 	text     textsearch.Query
 	customer *customer // nil if the list contains the resources of all customers
 	read     int       // number of resources read for this page
+	outlines bool      // the list contains outlines of access grants; see outline.go
 
 	scope    spaceScope
 	related  map[customerRef]*relatedNode // resources to which candidates refer
@@ -94,6 +95,8 @@ type candidate struct {
 	order []byte
 	ref   Ref
 	owner owner // the customer is always set
+
+	outline *node // the outline of the resource if the index has it and the list needs nothing else
 }
 
 // listing returns a listing for a query.
@@ -235,7 +238,11 @@ func (l *listing) open(ctx context.Context, p *part) error {
 		return l.openNames(ctx, p, kinds, edges)
 	}
 	if edges == nil && l.order != orderByKey {
-		return l.openTimes(ctx, p, layout.TimesPrefix(l.customer.id), 0)
+		return l.openTimes(ctx, p, layout.TimesPrefix(l.customer.id), 0, nil)
+	}
+	classes, err := l.fewSpanClasses(ctx, len(edges)*len(kinds))
+	if err != nil {
+		return err
 	}
 	for _, kind := range kinds {
 		if edges == nil {
@@ -246,7 +253,7 @@ func (l *listing) open(ctx context.Context, p *part) error {
 		for _, prefix := range edges {
 			prefix = append(slices.Clip(prefix), byte(kind))
 			if l.order != orderByKey {
-				if err := l.openTimes(ctx, p, prefix, kind); err != nil {
+				if err := l.openTimes(ctx, p, prefix, kind, classes); err != nil {
 					return err
 				}
 			} else if err := l.add(l.s.keyStream(ctx, prefix, kind, p), nil); err != nil {
@@ -342,6 +349,9 @@ func (s *streams) Pop() any {
 
 // load reads the resources of candidates in one call. A node is nil if the resource does not exist.
 func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, error) {
+	if l.outlines {
+		return l.loadOutlines(ctx, candidates)
+	}
 	if l.customer != nil {
 		refs := make([]Ref, len(candidates))
 		for i, c := range candidates {

@@ -17,6 +17,11 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 	if err != nil {
 		return Page[T]{}, err
 	}
+	return readPage(ctx, l, limit, convert)
+}
+
+// readPage returns the page that a listing reads, and closes the listing.
+func readPage[T Resource](ctx context.Context, l *listing, limit int, convert func(*node) T) (_ Page[T], err error) {
 	defer l.close()
 	p := &pager[T]{listing: l, limit: limit, page: Page[T]{Items: []T{}}}
 	for ended := false; !ended; {

@@ -122,29 +122,73 @@ func sliceStream(ascending []candidate, p *part) *stream {
 // edges of one kind they are in the order (span, key).
 
 // openTimes opens a stream for each class of spans that occurs in the rows that begin with prefix. If the rows are edges,
-// they are of this kind; in the index of times kind is 0.
-func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Kind) error {
-	for next := 0; next <= layout.SpanOpenStart; {
-		r := storage.Prefix(prefix)
-		r.Start = append(append([]byte(nil), prefix...), byte(next))
-		class := -1
-		for e, err := range l.s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true, Limit: 1}) {
-			if err != nil {
-				return err
-			}
-			class = int(e.Key[len(prefix)])
-		}
-		if class < 0 {
-			return nil
-		}
-		if rows, some := p.spanRange(prefix, byte(class), kind); some {
-			if err := l.add(l.s.timeStream(ctx, rows, p.readsDown()), nil); err != nil {
-				return err
+// they are of this kind; in the index of times kind is 0. If classes is not nil, it contains all classes that occur.
+func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Kind, classes []byte) error {
+	all := l.spanClasses(ctx, prefix)
+	if classes != nil {
+		all = func(yield func(byte, error) bool) {
+			for _, class := range classes {
+				if !yield(class, nil) {
+					return
+				}
 			}
 		}
-		next = class + 1
+	}
+	for class, err := range all {
+		if err != nil {
+			return err
+		}
+		if rows, some := p.spanRange(prefix, class, kind); some {
+			if err := l.add(l.timeStream(ctx, rows, p.readsDown()), nil); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// spanClasses yields the classes of spans that occur in the rows that begin with prefix.
+func (l *listing) spanClasses(ctx context.Context, prefix []byte) iter.Seq2[byte, error] {
+	return func(yield func(byte, error) bool) {
+		for next := 0; next <= layout.SpanOpenStart; {
+			r := storage.Prefix(prefix)
+			r.Start = append(append([]byte(nil), prefix...), byte(next))
+			class := -1
+			for e, err := range l.s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true, Limit: 1}) {
+				if err != nil {
+					yield(0, err)
+					return
+				}
+				class = int(e.Key[len(prefix)])
+			}
+			if class < 0 || !yield(byte(class), nil) {
+				return
+			}
+			next = class + 1
+		}
+	}
+}
+
+// A list that merges the edges to manyEdges spaces or more looks up once which classes of spans the access grants of the customer
+// have, instead of once for each space. It does not if there are more than fewClasses, because each space then lacks most of them.
+const manyEdges, fewClasses = 4, 6
+
+// fewSpanClasses returns the classes of spans of all access grants of the customer, or nil if the rows that begin with each of this many
+// prefixes have to be looked up.
+func (l *listing) fewSpanClasses(ctx context.Context, prefixes int) ([]byte, error) {
+	if prefixes < manyEdges || l.order == orderByKey {
+		return nil, nil
+	}
+	classes := []byte{}
+	for class, err := range l.spanClasses(ctx, layout.TimesPrefix(l.customer.id)) {
+		if err != nil {
+			return nil, err
+		}
+		if classes = append(classes, class); len(classes) > fewClasses {
+			return nil, nil
+		}
+	}
+	return classes, nil
 }
 
 // spanRange returns the rows of a class of spans that a part needs, and false if it needs none of them.
@@ -210,8 +254,8 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 
 // timeStream returns a stream of access grants in the order of time, ascending or descending. The rows are a range of the
 // index of times or of the edges to one resource.
-func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, reverse bool) *stream {
-	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true, Reverse: reverse}, func(e storage.Entry) (candidate, error) {
+func (l *listing) timeStream(ctx context.Context, rows storage.Range, reverse bool) *stream {
+	return newStream(ctx, l.s.r, rows, storage.ScanOptions{KeysOnly: !l.outlines, Reverse: reverse}, func(e storage.Entry) (candidate, error) {
 		k := layout.Parse(e.Key)
 		ref := Ref{Kind(k.Kind), k.Key}
 		if k.Shape == layout.ShapeEdge {
@@ -225,6 +269,12 @@ func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, reverse b
 			order[0] = 1
 		}
 		order = append(append(append(order, k.Span[1:]...), byte(ref.Kind)), ref.Key...)
-		return candidate{order: order, ref: ref}, nil
+		c := candidate{order: order, ref: ref}
+		if !l.outlines || k.Shape != layout.ShapeEdge || len(e.Value) == 0 {
+			return c, nil
+		}
+		var err error
+		c.outline, err = decodeOutline(ref, k.Span, k.Key, e.Value)
+		return c, err
 	})
 }

@@ -151,7 +151,7 @@ func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, k
 	case after != nil && !isTimeOrder(after):
 		err = ErrInvalidCursor
 	default:
-		err = l.openTimes(ctx, &l.parts[0], prefix, kind)
+		err = l.openTimes(ctx, &l.parts[0], prefix, kind, nil)
 	}
 	if err != nil {
 		return nil, err

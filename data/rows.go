@@ -37,9 +37,13 @@ func appendRows(rows []row, c *customer, n *node) []row {
 	} else {
 		rows = append(rows, row{layout.Name(c.id, byte(n.kind), n.namePosition()), present})
 	}
-	n.targets(func(_ relation, to Ref) {
+	n.targets(func(relation relation, to Ref) {
+		value := present
+		if relation == atSpace {
+			value = n.encodeOutline()
+		}
 		rows = append(rows, row{
-			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), present,
+			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), value,
 		})
 	})
 	for _, id := range n.devices {

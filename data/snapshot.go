@@ -154,36 +154,52 @@ func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref
 }
 
 // resourcesOf is [Snapshot.Resources] for a customer that was read in the state that s reads. It does not read the customer
-// again.
+// again. It first looks for a resource of the kind of each reference, and then in the directory for one of another kind. A reference with the
+// first kind of its class says nothing about the kind.
 func (s *Snapshot) resourcesOf(ctx context.Context, of Customer, refs []Ref) ([]Resource, error) {
 	out := make([]Resource, len(refs))
-	if len(refs) == 0 {
+	read := func(own []Ref, at []int) error {
+		if len(own) == 0 {
+			return nil
+		}
+		nodes, err := s.nodes(ctx, &customer{id: of.id, workspace: s.w.id, key: of.Key}, own)
+		for i, n := range nodes {
+			if n != nil {
+				out[at[i]] = n.public()
+			}
+		}
+		return err
+	}
+	var own, other []Ref
+	var at []int
+	for i, ref := range refs {
+		if ref != byClass(ref) {
+			own, at = append(own, ref), append(at, i)
+		}
+	}
+	if err := read(own, at); err != nil {
+		return nil, err
+	}
+	own, at = nil, nil
+	var places []int // in refs
+	for i, ref := range refs {
+		if out[i] == nil {
+			other, places = append(other, ref), append(places, i)
+		}
+	}
+	if len(other) == 0 {
 		return out, nil
 	}
-	owners, err := s.owners(ctx, refs)
+	owners, err := s.owners(ctx, other)
 	if err != nil {
 		return nil, err
 	}
-	var own []Ref
-	var at []int
 	for i, o := range owners {
 		if o.kind != 0 && o.customer == of.id {
-			own, at = append(own, Ref{o.kind, refs[i].Key}), append(at, i)
+			own, at = append(own, Ref{o.kind, other[i].Key}), append(at, places[i])
 		}
 	}
-	if len(own) == 0 {
-		return out, nil
-	}
-	nodes, err := s.nodes(ctx, &customer{id: of.id, workspace: s.w.id, key: of.Key}, own)
-	if err != nil {
-		return nil, err
-	}
-	for j, n := range nodes {
-		if n != nil {
-			out[at[j]] = n.public()
-		}
-	}
-	return out, nil
+	return out, read(own, at)
 }
 
 // InheritedDetails returns the effective details of spaces of one customer. Each detail comes from the space, from its site

@@ -96,6 +96,10 @@ func (r single) AccessGrants(ctx context.Context, q data.Query) (portal.Page[dat
 	return viewed(ctx, r, func(v *portal.View) (portal.Page[data.AccessGrant], error) { return v.AccessGrants(ctx, q) })
 }
 
+func (r single) AccessGrantOutlines(ctx context.Context, q data.Query) (portal.Page[data.AccessGrant], error) {
+	return viewed(ctx, r, func(v *portal.View) (portal.Page[data.AccessGrant], error) { return v.AccessGrantOutlines(ctx, q) })
+}
+
 func (r single) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func(data.AccessGrant, portal.Place) bool) (portal.Page[data.AccessGrant], error) {
 	return viewed(ctx, r, func(v *portal.View) (portal.Page[data.AccessGrant], error) {
 		return v.AccessGrantsByPlace(ctx, q, keep)

@@ -72,6 +72,9 @@ var cells = []cell{
 	{"AccessGrants", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
 		return drop(one(s).AccessGrants(ctx, data.Query{}))
 	}},
+	{"AccessGrantOutlines", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(one(s).AccessGrantOutlines(ctx, data.Query{}))
+	}},
 	{"AccessGrantsByPlace", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
 		return drop(one(s).AccessGrantsByPlace(ctx, data.Query{}, func(data.AccessGrant, portal.Place) bool { return true }))
 	}},

@@ -150,6 +150,19 @@ func (v *View) AccessGrants(ctx context.Context, q data.Query) (Page[data.Access
 	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, nil)
 }
 
+// AccessGrantOutlines is like [View.AccessGrants], but of the access grants only the kind, key, name, user identity, spaces and times are
+// always set. It reads less: for an access grant to one space that q.SpaceKeys names, it does not read the record. It returns an error that
+// matches [validation.ErrInvalid] if q has a Text or a CustomMetadata.
+func (v *View) AccessGrantOutlines(ctx context.Context, q data.Query) (Page[data.AccessGrant], error) {
+	read := v.at.AccessGrants
+	if len(v.config.Filters) == 0 { // a filter needs the metadata
+		read = func(ctx context.Context, q data.Query) (data.Page[data.AccessGrant], error) {
+			return portaldata.AccessGrantOutlines(ctx, v.at, q)
+		}
+	}
+	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, read, nil)
+}
+
 // list returns a page of the results of read, as the portal shows them. keep, if it is not nil, reports whether to list a visible
 // resource. When keep is called, the resources that its argument refers to, and the sites of these, are loaded.
 func list[T data.Resource](ctx context.Context, v *View, action Action, class data.Class, q data.Query, read func(context.Context, data.Query) (data.Page[T], error), keep func(T) (bool, error)) (Page[T], error) {
@@ -168,6 +181,11 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 	q.Keep = nil
 	q.Show = func(resources []data.Resource) ([]data.Resource, int, error) {
 		before := v.read
+		for _, r := range resources {
+			if s, ok := r.(data.Space); ok {
+				v.loaded[portaldata.ByClass(s.Ref())] = s // so that references to it need no further read
+			}
+		}
 		shown, read, err := v.filterVisible(ctx, resources)
 		if err != nil || keep == nil {
 			return shown, read, err

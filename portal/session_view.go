@@ -150,9 +150,8 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 	var missing []data.Ref
 	for _, ref := range refs {
-		ref = portaldata.ByClass(ref)
-		if _, known := v.loaded[ref]; !known {
-			v.loaded[ref] = nil
+		if _, known := v.loaded[portaldata.ByClass(ref)]; !known {
+			v.loaded[portaldata.ByClass(ref)] = nil
 			missing = append(missing, ref)
 		}
 	}
@@ -165,7 +164,7 @@ func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 		return err
 	}
 	for i, r := range found {
-		v.loaded[missing[i]] = r
+		v.loaded[portaldata.ByClass(missing[i])] = r
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ var (
 	storedCustomer = friend.Of[func(*data.Snapshot, layout.CustomerID, []byte) (data.Customer, error)]()
 	resources      = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
 	granted        = friend.Of[func(*data.Snapshot, context.Context, string, []string, func([]data.AccessGrant) ([]bool, error)) (map[string]bool, int, error)]()
+	outlines       = friend.Of[func(*data.Snapshot, context.Context, data.Query) (data.Page[data.AccessGrant], error)]()
 	within         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, bool, func(context.Context, data.CustomerTx) error, ...[]byte) error]()
 	revoke         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, data.Actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error), ...[]byte) ([]data.Revoked, error)]()
 	addChange      = friend.Of[func(data.CustomerTx, context.Context, data.Actor, data.Change, uuid.UUID) error]()
@@ -65,6 +66,14 @@ func Resources(ctx context.Context, s *data.Snapshot, of data.Customer, refs []d
 // identity at the first that keep accepts. keep returns one value for each access grant.
 func Granted(ctx context.Context, s *data.Snapshot, customerKey string, keys []string, keep func([]data.AccessGrant) ([]bool, error)) (has map[string]bool, read int, err error) {
 	return granted(s, ctx, customerKey, keys, keep)
+}
+
+// AccessGrantOutlines is [data.Snapshot.AccessGrants] for a list that needs only the kinds, keys, names, user identities, spaces and times
+// of the access grants. The other fields are not set, or only in some of the access grants. If the list reads the edges to spaces, it does
+// not read the records of access grants to one space. It returns an error that matches [validation.ErrInvalid] if q has a CustomMetadata or
+// a Text, or no CustomerKey.
+func AccessGrantOutlines(ctx context.Context, s *data.Snapshot, q data.Query) (data.Page[data.AccessGrant], error) {
+	return outlines(s, ctx, q)
 }
 
 // Within is [data.Workspace.Within] for the customer with this id.

@@ -294,6 +294,9 @@ var calls = slices.Concat(linkedCalls, guestCalls, []call{
 	{name: "view AccessGrants", do: viewed(func(ctx context.Context, v *portal.View) error {
 		return only(v.AccessGrants(ctx, data.Query{SpaceKey: "a/001"}))
 	})},
+	{name: "view AccessGrantOutlines", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.AccessGrantOutlines(ctx, data.Query{SpaceKeys: []string{"a/001"}}))
+	})},
 	{name: "view AccessGrantsByPlace", do: viewed(func(ctx context.Context, v *portal.View) error {
 		return only(v.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(data.AccessGrant, portal.Place) bool { return true }))
 	})},

@@ -41,6 +41,9 @@ func ownCalls() map[string][][]any {
 		"StaffMembers":   {{data.Query{}}},
 		"AccessGrant":    {{key(data.KindReservation)}},
 		"AccessGrants":   {{data.Query{}}, {data.Query{SpaceKey: room.Key}}},
+		"AccessGrantOutlines": {
+			{data.Query{}}, {data.Query{SpaceKeys: []string{room.Key}}},
+		},
 		"AccessGrantsByPlace": {
 			{data.Query{}, anyTime}, {data.Query{SpaceKey: room.Key}, anyTime},
 		},

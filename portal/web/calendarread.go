@@ -164,7 +164,7 @@ func (c *calendar) stays(spaces []calendarSpace, days int) (stays, error) {
 	read := func(limit int, keys ...string) (more bool, err error) {
 		q := window
 		q.SpaceKeys, q.Limit = keys, limit
-		page, err := c.x.view.AccessGrants(c.x.ctx(), q)
+		page, err := c.x.view.AccessGrantOutlines(c.x.ctx(), q)
 		if err != nil || page.Next != "" && len(keys) > 1 {
 			return page.Next != "", err
 		}

@@ -27,11 +27,8 @@ const (
 	searchRows = 45_000 // of a list with one; see data.Query
 	boxRows    = 90_000 // of the search box, which searches several lists
 
-	// The calendar scans at most one row for each cell of its table, plus some. In addition it gets three rows for each booking:
-	// its record, and that of the guest with its place in the directory.
-	calendarRows  = 50*14 + 200
-	calendarKeys  = 400
-	calendarBytes = 20 << 10 // compressed
+	calendarRows  = 50*14 + 200 // one row for each cell of the table, plus some
+	calendarBytes = 20 << 10    // compressed
 )
 
 // cpuTime returns the CPU time that the process has used.
@@ -102,8 +99,7 @@ func TestPages_LargeCustomer_ReadBoundedRows(t *testing.T) {
 			if page.path == "calendar?site=" || page.path == "calendar?site=site-1" {
 				bars := strings.Count(a.body, `<a class="bar-stay `)
 				require.GreaterOrEqual(t, bars, 45)
-				require.LessOrEqual(t, f.store.Rows.Load(), int64(calendarRows))
-				require.LessOrEqual(t, f.store.Keys.Load(), int64(calendarKeys+3*bars))
+				most = calendarRows
 			}
 			if strings.Contains(page.path, "q=") {
 				if most = searchRows; strings.HasPrefix(page.path, "search") {
