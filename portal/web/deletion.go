@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,14 +20,19 @@ type deletion struct {
 	done     func(x *exchange, key, name string) error
 }
 
-func (d deletion) show(x *exchange) error { return d.render(x, 200) }
+func (d deletion) show(x *exchange) error { return d.render(x, http.StatusOK) }
 
+// render shows the page. The status is StatusConflict if the effects have changed, and StatusUnprocessableEntity if the visitor has
+// not typed the name.
 func (d deletion) render(x *exchange, status int) error {
 	page, meta, plan, err := d.load(x, x.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
-	page.Planned, page.Changed = planFingerprint(meta, plan), status != 200
+	page.Planned, page.Changed, page.TypeName = page.fingerprint(meta, plan), status == http.StatusConflict, mustTypeName(plan)
+	if status == http.StatusUnprocessableEntity {
+		page.Typed, page.Fault = x.r.PostForm.Get(typedNameField), x.text("cancel.type.wrong")
+	}
 	titleKey := d.titleKey
 	if strings.HasSuffix(titleKey, ".") {
 		titleKey += x.nouns().grant
@@ -35,8 +41,8 @@ func (d deletion) render(x *exchange, status int) error {
 	return nil
 }
 
-// planFingerprint returns a fingerprint of everything that a page shows about a delete.
-func planFingerprint(meta data.Meta, plan data.DeleteReport) string {
+// fingerprint returns a fingerprint of everything that the page shows about a delete.
+func (p deletePage) fingerprint(meta data.Meta, plan data.DeleteReport) string {
 	var b strings.Builder
 	b.WriteString(meta.ID.String() + " " + strconv.FormatUint(meta.Revision, 10))
 	for _, d := range plan.Deleted {
@@ -45,6 +51,7 @@ func planFingerprint(meta data.Meta, plan data.DeleteReport) string {
 	for _, d := range plan.Detached {
 		b.WriteString("\x00" + d.From.String() + "\x00" + d.To.String())
 	}
+	b.WriteString(affectedText(p.Affected))
 	return fingerprint(b.String())
 }
 
@@ -60,16 +67,18 @@ func (d deletion) save(x *exchange) error {
 		return err
 	})
 	switch {
+	case err == nil && (shown == "" || shown == page.fingerprint(meta, plan)) && mustTypeName(plan) && !isSameName(x.r.PostForm.Get(typedNameField), page.Name):
+		return x.inView(func() error { return d.render(x, http.StatusUnprocessableEntity) })
 	case err == nil && shown == "": // the request did not come from a page
 		err = d.remove(x, key, portal.WriteOptions{})
-	case err == nil && shown != planFingerprint(meta, plan):
+	case err == nil && shown != page.fingerprint(meta, plan):
 		err = portal.ErrChanged
 	case err == nil:
 		err = d.remove(x, key, portal.WriteOptions{IfUnchanged: &meta, IfPlanned: &plan})
 	}
 	switch {
 	case errors.Is(err, portal.ErrChanged):
-		return x.inView(func() error { return d.render(x, 409) })
+		return x.inView(func() error { return d.render(x, http.StatusConflict) })
 	case err != nil && !(shown != "" && errors.Is(err, data.ErrResourceNotFound)):
 		return err
 	}
@@ -87,6 +96,11 @@ type deletePage struct {
 	Back    string
 	Planned string // fingerprint of the plan; "" if there is no plan
 	Changed bool   // the plan differs from the one that the page showed before
+
+	Affected []affected
+	TypeName bool   // the visitor must type the name
+	Typed    string // what the visitor typed
+	Fault    string // of the typed name
 }
 
 // kindCount is the number of resources of a kind.

@@ -259,7 +259,8 @@ var cancelGrant = deletion{
 			return deletePage{}, g.Meta, data.DeleteReport{}, err
 		}
 		report, err := x.view.PlanDelete(x.ctx(), g.Ref())
-		out := deletePage{Name: x.newGrantRow(g, related).Name, Text: x.text("cancel.grant"), Button: x.text("cancel.grant.button"), Back: x.link(pageGrant, "key", g.Key)}
+		row := x.newGrantRow(g, related)
+		out := deletePage{Name: row.Name, Affected: x.affectedByGrant(row), Text: x.text("cancel.grant"), Button: x.text("cancel.grant.button"), Back: x.link(pageGrant, "key", g.Key)}
 		out.Deleted, out.Kept = x.countPlan(report, g.Ref())
 		return out, g.Meta, report, err
 	},

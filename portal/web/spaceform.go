@@ -175,7 +175,11 @@ var deleteSpace = deletion{
 		}
 		report, err := x.view.PlanDelete(x.ctx(), s.Ref())
 		out := deletePage{Name: s.Name, Kind: x.kindName(s.Kind), Text: x.text("cancel.space"), Button: x.text("cancel.space.button"), Back: x.resourcePath(s.Ref())}
+		if err != nil {
+			return out, s.Meta, report, err
+		}
 		out.Deleted, out.Kept = x.countPlan(report, s.Ref())
+		out.Affected, err = x.affectedBySpace(s, report)
 		return out, s.Meta, report, err
 	},
 	remove: func(x *exchange, key string, o portal.WriteOptions) error {

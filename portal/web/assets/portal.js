@@ -68,12 +68,12 @@
     box.form.addEventListener("submit", close);
   }
 
-  // Enter presses the first button of a form by default, which may be the one that searches for spaces.
-  for (const find of document.querySelectorAll("button[name=find]")) {
-    find.form.addEventListener("keydown", (event) => {
+  // Enter presses the first button of a form by default, which may be one that searches for spaces or for guests.
+  for (const form of document.querySelectorAll("form:has(button[name=find], button[name=guest_find])")) {
+    form.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.target.matches("input:not([name=find_text], [name=guest_text], [type=checkbox])")) return;
       event.preventDefault();
-      find.form.requestSubmit(find.form.querySelector("button.primary"));
+      form.requestSubmit(form.querySelector("button.primary"));
     });
   }
 
