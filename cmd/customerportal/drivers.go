@@ -138,7 +138,10 @@ func openSimulated() (device.Provider, func(context.Context)) {
 	} {
 		world.AddDevice(simulatedUser, d)
 	}
-	world.SetFaults(offlineLock, simulated.Faults{Offline: true}) // to try what happens then
+	world.SetFaults(offlineLock, simulated.Faults{Offline: true})          // to try what happens then
+	for slot, name := range map[int]string{19: "Owner", 20: "Neighbour"} { // codes that people have written at the front door
+		world.WriteCode("front-door", device.Slot{Index: slot, State: device.SlotKnown, PIN: device.NewSecret(fmt.Sprint(405170 + slot)), Name: name})
+	}
 	return world.Provider("customerportal"), func(ctx context.Context) {
 		_ = world.Run(ctx, 10*time.Second) // it returns only the error of ctx
 	}

@@ -95,6 +95,45 @@ test('an access code of one lock', async () => {
   assert.deepEqual(await seam.accessCodes.list({ device_id: lock.device_id }), [])
 })
 
+test('unmanaged codes: one is converted, and one is deleted', async () => {
+  const { device_id: id } = lockNamed('Front door')
+  const own = await seam.accessCodes.create({ device_id: id, code: '735175' })
+  const get = async (code) => await seam.accessCodes.get({ access_code_id: code })
+  await until('the code', async () => await get(own.access_code_id), (code) => code.status === 'set')
+  const list = async () => await seam.accessCodes.unmanaged.list({ device_id: id })
+  const [owner, neighbour] = await until('the unmanaged codes', list, (found) => found.length === 2)
+  assert.deepEqual([owner, neighbour].map((code) => [code.name, code.code, code.is_managed, code.status]), [['Owner', '405189', false, 'set'], ['Neighbour', '405190', false, 'set']])
+  assert.deepEqual(await seam.accessCodes.unmanaged.get({ access_code_id: owner.access_code_id }), owner)
+  assert.deepEqual(await seam.accessCodes.unmanaged.get({ device_id: id, code: '405190' }), neighbour)
+  await assert.rejects(async () => await get(owner.access_code_id), (err) => err.code === 'access_code_not_found')
+
+  await seam.accessCodes.unmanaged.convertToManaged({ access_code_id: owner.access_code_id })
+  const converted = await until('the converted code', async () => await get(owner.access_code_id), (code) => code.status === 'set')
+  assert.deepEqual([converted.name, converted.code, converted.is_managed, converted.errors, converted.warnings], ['Owner', '405189', true, [], []])
+  await seam.accessCodes.unmanaged.delete({ access_code_id: neighbour.access_code_id })
+  assert.deepEqual(await list(), [])
+  await until('the removal', async () => await seam.events.list({ access_code_id: neighbour.access_code_id }), (events) => events.some((e) => e.event_type === 'access_code.unmanaged.removed'))
+  const types = async (code) => (await seam.events.list({ access_code_id: code })).map((e) => e.event_type)
+  assert.deepEqual((await types(owner.access_code_id)).reverse(), ['access_code.unmanaged.converted_to_managed', 'access_code.set_on_device'])
+
+  await seam.accessCodes.delete({ access_code_id: owner.access_code_id })
+  await until('the removal', async () => await types(owner.access_code_id), (found) => found.includes('access_code.removed_from_device'))
+  assert.deepEqual((await seam.accessCodes.list({ device_id: id })).map((code) => code.access_code_id), [own.access_code_id])
+  assert.deepEqual(await list(), [])
+})
+
+test('an access method is deleted, and its grant remains', async () => {
+  const grant = await seam.accessGrants.create({ customer_key: 'hotel', space_keys: ['101'], requested_access_methods: [{ mode: 'code', code: '482697' }] })
+  const list = async () => await seam.accessCodes.list({ access_grant_id: grant.access_grant_id })
+  const [code] = await until('the code', list, (found) => found.length === 1 && found[0].status === 'set')
+  const [method] = await seam.accessMethods.list({ access_grant_id: grant.access_grant_id })
+  await seam.accessMethods.delete({ access_method_id: method.access_method_id })
+  await assert.rejects(async () => await seam.accessMethods.get({ access_method_id: method.access_method_id }), (err) => err.code === 'access_method_not_found')
+  assert.deepEqual(await list(), [])
+  await until('the removal', async () => await seam.events.list({ access_code_id: code.access_code_id }), (events) => events.some((e) => e.event_type === 'access_code.removed_from_device'))
+  assert.deepEqual((await seam.accessGrants.get({ access_grant_id: grant.access_grant_id })).access_method_ids, [])
+})
+
 test('codes that are not on their lock say why', async () => {
   const offline = await seam.accessCodes.create({ device_id: lockNamed('Room 104').device_id })
   const failed = async (id, code) => await until(code, async () => await seam.accessCodes.get({ access_code_id: id }), (found) => found.errors.some((e) => e.error_code === code && e.message.length > 10))
@@ -139,5 +178,5 @@ test('automations and their runs', async () => {
 
 test('the log has no PIN', () => {
   assert.ok(server.log().includes('/access_codes/create'))
-  for (const pin of ['482695', '735173', '735174']) assert.ok(!server.log().includes(pin))
+  for (const pin of ['482695', '482697', '735173', '735174', '735175', '405189', '405190']) assert.ok(!server.log().includes(pin))
 })
