@@ -51,8 +51,12 @@ func (s *Store) Erase(ctx context.Context) error {
 	defer s.gate.Leave()
 	select {
 	case s.erasing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+		select {
+		case s.erasing <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	defer func() { <-s.erasing }()
 	s.files.erase.Store(true)
