@@ -1,10 +1,13 @@
 package pebble
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	engine "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/batchrepr"
@@ -106,12 +109,11 @@ func (s *Store) checkLogs(flushed uint64) error {
 func eachNumber(log wal.LogicalLog, fn func(uint64) error) (err error) {
 	r := log.OpenForRead()
 	defer func() { err = errors.Join(err, sanitizeError("open", r.Close())) }()
-	var repr bytes.Buffer
 	for {
 		from, _, err := r.NextRecord()
+		var number uint64
 		if err == nil {
-			repr.Reset()
-			_, err = io.Copy(&repr, from)
+			number, err = batchNumber(from)
 		}
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, record.ErrUnexpectedEOF), errors.Is(err, record.ErrInvalidChunk), errors.Is(err, record.ErrZeroedChunk):
@@ -119,23 +121,75 @@ func eachNumber(log wal.LogicalLog, fn func(uint64) error) (err error) {
 		case err != nil:
 			return sanitizeError("open", err)
 		}
-		for ops := batchrepr.Read(repr.Bytes()); ; {
-			kind, key, value, ok, err := ops.Next()
-			if err != nil {
-				return corrupt("open")
-			}
-			if !ok {
-				break
-			}
-			if kind == engine.InternalKeyKindSet && bytes.Equal(key, numberRow) {
-				n, err := parseNumber(value)
-				if err == nil {
-					err = fn(n)
-				}
-				if err != nil {
-					return err
-				}
+		if number != 0 {
+			if err := fn(number); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// batchNumber returns the number of the commit that a record of a log contains, or 0 if it
+// contains none. It does not keep the record in memory, because an Update may be large.
+func batchNumber(from io.Reader) (number uint64, err error) {
+	in := bufio.NewReader(from)
+	if _, err := in.Discard(batchrepr.HeaderLen); err != nil {
+		return 0, inRecord(err)
+	}
+	for {
+		kind, err := in.ReadByte()
+		if err == io.EOF {
+			return number, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		isNumber, _, err := readString(in, numberRow)
+		if err != nil {
+			return 0, err
+		}
+		switch engine.InternalKeyKind(kind) {
+		case engine.InternalKeyKindDelete, engine.InternalKeyKindLogData:
+		case engine.InternalKeyKindRangeDelete:
+			_, _, err = readString(in, nil)
+		case engine.InternalKeyKindSet:
+			var value []byte
+			if _, value, err = readString(in, nil); err == nil && isNumber {
+				number, err = parseNumber(value)
+			}
+		default: // this package writes no others
+			err = corrupt("open")
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// readString reads a string with its length. It reports whether the string is equal to
+// other, and returns a string of at most 8 bytes.
+func readString(in *bufio.Reader, other []byte) (equal bool, short []byte, err error) {
+	size, err := binary.ReadUvarint(in)
+	if err != nil {
+		return false, nil, inRecord(err)
+	}
+	if size <= 8 {
+		short = make([]byte, size)
+		_, err = io.ReadFull(in, short)
+		return bytes.Equal(short, other), short, inRecord(err)
+	}
+	if size > math.MaxUint32 {
+		return false, nil, corrupt("open")
+	}
+	_, err = in.Discard(int(size))
+	return false, nil, inRecord(err)
+}
+
+// inRecord replaces the error for the end of a record that ends too early. An error of the
+// log remains, because it may be the end of the log.
+func inRecord(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return corrupt("open")
+	}
+	return err
 }
