@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/linear"
 	"github.com/customerportal-go/customerportal/internal/testsize"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 func TestTransactions_Concurrent_AreLinearizable(t *testing.T) {
@@ -41,47 +42,26 @@ func TestTransactions_Concurrent_AreLinearizable(t *testing.T) {
 	}
 }
 
-// livesEach is the number of kills in one history. The process of the first life is killed after it has printed at least
-// firstLines lines, so that the history contains transactions that returned.
-const (
-	livesEach  = 3
-	firstLines = 100
-)
-
 // A history continues in the same directory after the process is killed.
 func TestTransactions_AcrossKills_AreLinearizable(t *testing.T) {
 	testsize.SkipShort(t)
 	t.Parallel()
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	var total, unknown int
+	var total, unknown, kills int
 	histories := max(1, size(t, "PROOFS_HISTORIES", 2, 5, 10)/4)
 	for range histories {
 		dir := t.TempDir()
-		var h linear.History
-		for n := range livesEach {
-			life, after := rng.Uint64(), 1+rng.IntN(400)
-			if n == 0 {
-				after += firstLines
-			}
-			var lines []linear.Line
-			for _, line := range runUntilKilled(t, roleRegisters, dir, life, after) {
-				lines = append(lines, linear.Line{Text: line})
-			}
-			h.Add(t, []uint64{life}, lines)
-		}
-		store, err := openSmall(dir)
-		require.NoError(t, err)
-		h.AddFinalRead(t, store)
-		require.NoError(t, store.Close())
-		all, known := h.Len()
-		// The lines are those of calls and returns, except the first. Each client has at most one call that did not return.
-		require.GreaterOrEqual(t, known, (firstLines-1-linear.Clients)/2)
-		unknown += all - known
-		require.True(t, h.Linearizable(), "seed %d, %d transactions", seed, all)
-		total += all
+		all, open, killed := linear.AcrossKills(t, rng,
+			func(seed uint64, after int) []string { return runUntilKilled(t, roleRegisters, dir, seed, after) },
+			func() storage.Store {
+				store, err := openSmall(dir)
+				require.NoError(t, err)
+				return store
+			})
+		total, unknown, kills = total+all, unknown+open, kills+killed
 	}
-	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, livesEach*histories)
+	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, kills)
 }
 
 // workOnRegisters is the program that is killed while its clients run transactions.

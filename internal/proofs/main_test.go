@@ -1,14 +1,10 @@
 package proofs
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testprocess"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
@@ -69,49 +66,16 @@ func verifyGoroutines(code int) int {
 	return 0
 }
 
-// printLine writes a line to the parent process. When it returns, the line is in the pipe even if this process is
-// killed.
-func printLine(format string, args ...any) {
-	printMu.Lock()
-	defer printMu.Unlock()
-	fmt.Fprintf(os.Stdout, format+"\n", args...)
-}
-
-var printMu sync.Mutex
-
-// must ends the process on an error and prints it to the parent.
-func must(err error) {
-	if err != nil {
-		printLine("failed %v", err)
-		os.Exit(1)
-	}
-}
+// printLine writes a line to the parent process, and must ends the process on an error.
+var (
+	printLine = testprocess.PrintLine
+	must      = testprocess.Must
+)
 
 // runUntilKilled runs a role, kills it with SIGKILL after a number of lines, and returns all lines that it printed.
 func runUntilKilled(t *testing.T, role, dir string, seed uint64, after int) (lines []string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(),
-		roleVariable+"="+role, dirVariable+"="+dir, fmt.Sprintf("%s=%d", seedVariable, seed))
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	cmd.Stderr = os.Stderr
-	require.NoError(t, cmd.Start())
-	in := bufio.NewReader(out)
-	for {
-		line, err := in.ReadString('\n')
-		if err == io.EOF {
-			break // ignore an incomplete line
-		}
-		require.NoError(t, err)
-		lines = append(lines, line[:len(line)-1])
-		if len(lines) == after {
-			require.NoError(t, cmd.Process.Kill())
-		}
-	}
-	err = cmd.Wait()
-	require.EqualError(t, err, "signal: killed", "the process was not killed: %v", lines[max(0, len(lines)-3):])
-	return lines
+	return testprocess.RunUntilKilled(t, after, roleVariable+"="+role, dirVariable+"="+dir, fmt.Sprintf("%s=%d", seedVariable, seed))
 }
 
 // intFromEnv returns the number in an environment variable, or a default.

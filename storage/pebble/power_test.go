@@ -54,6 +54,21 @@ func (c *script) step(s *Store, value []byte) error {
 	return err
 }
 
+// last returns the number of the step of the last row, or 0.
+func (c *script) last(s *Store) (last int64, err error) {
+	err = s.View(context.Background(), func(r storage.Reader) error {
+		for e, err := range r.Scan(context.Background(), storage.Prefix([]byte(c.name+"/")), storage.ScanOptions{Reverse: true, Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			last, err = strconv.ParseInt(strings.Split(string(e.Key), "/")[1], 10, 64)
+			return err
+		}
+		return nil
+	})
+	return last, err
+}
+
 // check returns an error unless the rows of the script are those after one of its steps from
 // least to most.
 func (c *script) check(s *Store, least, most int64) error {
