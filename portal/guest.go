@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -76,35 +75,19 @@ func (s *Service) CreateGuestLink(ctx context.Context, ws *data.Workspace, custo
 	} else if fault := textrules.CheckKey(reservationKey); fault != "" {
 		notes.Fault(fieldReservation, validation.RuleKeyFormat, "%s", fault)
 	}
-	req := CreateRequest{CustomerKey: customerKey, Config: Config{
-		NavigationMode: NavigationRestricted, DeepLink: data.Ref{Kind: data.KindReservation, Key: reservationKey},
-	}}
-	config, err := encodeConfig(req.Config, &notes)
-	if err := cmp.Or(err, invalid(notes)); err != nil {
+	if err := invalid(notes); err != nil {
 		return CustomerPortal{}, err
 	}
 	ids, err := s.newIDs()
 	if err != nil {
 		return CustomerPortal{}, err
 	}
+	config := guestConfig(Config{}, reservationKey)
 	var out CustomerPortal
-	err = ws.Within(ctx, customerKey, func(ctx context.Context, tx data.CustomerTx) error {
-		stay, err := s.readStay(ctx, tx.Snapshot, tx.Customer, reservationKey)
-		if err != nil {
-			return err
-		}
-		if err := s.checkStay(stay, reservationKey); err != nil {
-			return err
-		}
-		req := req
-		req.guest = &guestRecord{EndsAt: stay.closes}
-		req.TTL = stay.closes.Add(extensionLimit).Sub(ids.at)
-		if out, err = s.insert(ctx, ws, tx, req, config, ids); err != nil {
-			return err
-		}
-		out.ExpiresAt = stay.closes
-		return nil
-	}, append(ids.rowKeys(), req.Config.rowKeys(ws.ID())...)...)
+	err = ws.Within(ctx, customerKey, func(ctx context.Context, tx data.CustomerTx) (err error) {
+		out, err = s.insertGuestLink(ctx, ws, tx, config, data.Actor{}, ids)
+		return err
+	}, append(ids.rowKeys(), config.rowKeys(ws.ID())...)...)
 	return out, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/access"
@@ -391,6 +392,54 @@ func TestGuestLink_FiltersSetLater_HideTheStayAndItsListings(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		require.ErrorIs(t, s.View(t.Context(), func(v *portal.View) error { return drop(v.ActionAttempt(t.Context(), a.ID)) }), data.ErrResourceNotFound)
 		require.Equal(t, 1, f.unlocks(t))
+	})
+}
+
+// TestShareStay_PortalWithFilters_SharesNoMore has two portals, of which one hides a listing of the stay.
+func TestShareStay_PortalWithFilters_SharesNoMore(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		fillGuestHouse(t, f)
+		visit := func(c portal.Config) (portal.CustomerPortal, *portal.Session) {
+			return f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: c})
+		}
+		p, full := visit(portal.Config{})
+		share := func(s *portal.Session) portal.CustomerPortal {
+			t.Helper()
+			link, err := s.ShareStay(t.Context(), "r1")
+			require.NoError(t, err)
+			require.True(t, link.IsGuestLink())
+			found, err := viewed(t.Context(), one(s), func(v *portal.View) (portal.CustomerPortal, error) { return v.GuestLink(t.Context(), "r1") })
+			require.NoError(t, err)
+			require.Equal(t, []any{link.ID, link.URL, link.ExpiresAt}, []any{found.ID, found.URL, found.ExpiresAt})
+			return link
+		}
+		none, err := viewed(t.Context(), one(full), func(v *portal.View) (portal.CustomerPortal, error) { return v.GuestLink(t.Context(), "r1") })
+		require.NoError(t, err)
+		require.Zero(t, none.ID)
+		first := share(full)
+		require.Equal(t, first.ID, share(full).ID, "it is used again")
+		for c, err := range f.ws.Changes(t.Context(), data.Cursor{}) {
+			require.NoError(t, err)
+			if c.ID == first.ID {
+				require.Equal(t, data.Created, c.Change)
+				require.Equal(t, data.Actor{Type: data.ActorPortal, PortalID: p.ID}, c.Actor)
+			}
+		}
+
+		north := []portal.Filter{{Field: "note", Value: "private"}}
+		_, filtered := visit(portal.Config{Filters: north})
+		other := share(filtered)
+		require.NotEqual(t, first.ID, other.ID)
+		require.Equal(t, north, other.Config.Filters)
+		_, hidden := visit(portal.Config{Filters: []portal.Filter{{Field: "note", Value: "other"}}})
+		require.ErrorIs(t, drop(hidden.ShareStay(t.Context(), "r1")), data.ErrResourceNotFound)
+
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, first.ID))
+		require.NotEqual(t, first.ID, share(full).ID, "a revoked one is not used again")
+		list, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
+		require.NoError(t, err)
+		require.Equal(t, 3, lo.CountBy(list.Items, portal.CustomerPortal.IsGuestLink))
+		f.requireUndamaged(t)
 	})
 }
 

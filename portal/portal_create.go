@@ -44,6 +44,7 @@ type CreateRequest struct {
 
 	webview *webviewRecord // of a connect webview
 	guest   *guestRecord   // of a guest link
+	actor   data.Actor     // who creates it; zero means the host
 }
 
 const maxMaxUses = 1_000_000
@@ -223,7 +224,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 			return CustomerPortal{}, err
 		}
 	}
-	if err := r.addChange(ctx, tx, data.Actor{}, data.Created); err != nil {
+	if err := r.addChange(ctx, tx, req.actor, data.Created); err != nil {
 		return CustomerPortal{}, err
 	}
 	p := r.describe(tx.Customer, req.Config)

@@ -37,6 +37,8 @@ const (
 	ActionReadPINs   Action = "read_pins"         // the PINs of access codes
 	ActionReissuePIN Action = "reissue_pin"
 
+	ActionShareStay Action = "share_stay" // creating a guest link
+
 	ActionReadAccounts  Action = "read_accounts"  // connected accounts and the providers that can be connected
 	ActionConnect       Action = "connect"        // connecting an account for the first time or again
 	ActionDeleteAccount Action = "delete_account" // with its devices and their mappings
@@ -103,6 +105,7 @@ var rules = []rule{
 	{action: ActionReadCodes, enabled: manageEnabled, restricted: true, deepLink: true, devices: true},
 	{action: ActionReadPINs, enabled: pinsShown, writes: true, restricted: true, deepLink: true, devices: true},
 	{action: ActionReissuePIN, enabled: pinsShown, writes: true, restricted: true, deepLink: true, devices: true},
+	{action: ActionShareStay, enabled: detailsShown, writes: true, restricted: true, deepLink: true, devices: true},
 	{action: ActionReadAccounts, enabled: connectEnabled, unfiltered: true, devices: true},
 	{action: ActionConnect, enabled: connectEnabled, writes: true, webview: true, unfiltered: true, devices: true},
 	{action: ActionDeleteAccount, enabled: connectEnabled, writes: true, unfiltered: true, devices: true},

@@ -176,6 +176,12 @@ var cells = []cell{
 		}
 		return err
 	}},
+	{"GuestLink", "manage reservations details", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(viewed(ctx, one(s), func(v *portal.View) (portal.CustomerPortal, error) { return v.GuestLink(ctx, "r1") }))
+	}},
+	{"ShareStay", "manage reservations details", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.ShareStay(ctx, "r1"))
+	}},
 	{"Stay", "manage reservations", false, true, false, func(ctx context.Context, s *portal.Session) error { return drop(one(s).Stay(ctx)) }},
 	{"Can read_stay_pin", "manage reservations details", true, true, false, func(_ context.Context, s *portal.Session) error {
 		return s.Can(portal.ActionReadStayPIN)

@@ -80,6 +80,8 @@ func ownCalls() map[string][][]any {
 		"CodesOfGrants":         {{[]string{key(data.KindReservation)}}},
 		"SpaceCodes":            {{room.Key, 10}},
 		"ReissuePIN":            {{ref(data.KindReservation), "0123456789abcdef"}},
+		"GuestLink":             {{key(data.KindReservation)}},
+		"ShareStay":             {{key(data.KindReservation)}},
 		"ConnectedAccount":      {{accountOf(attacker)}},
 		"MappableDevice":        {{deviceOf(attacker)}},
 		"Connect":               {{stepOf(attacker)}, {access.ConnectStep{Provider: simulated.Key, Reconnect: accountOf(attacker)}}},

@@ -149,7 +149,7 @@ func portalJSON(p portal.CustomerPortal) jsonObject {
 	maps.Copy(out, jsonObject{
 		"customer_portal_id": p.ID, "customer_key": p.CustomerKey, "workspace_id": p.WorkspaceID,
 		"created_at": data.FormatTime(p.CreatedAt), "expires_at": data.FormatTime(p.ExpiresAt),
-		"state": p.State, "max_uses": p.MaxUses, "uses": p.Uses,
+		"state": p.State, "max_uses": p.MaxUses, "uses": p.Uses, "is_guest_link": p.IsGuestLink(),
 	})
 	return out
 }

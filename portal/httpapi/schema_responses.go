@@ -175,7 +175,7 @@ func portalSchema() schema {
 	required := map[string]schema{
 		"customer_portal_id": idSchema(), "customer_key": stringSchema(), "workspace_id": idSchema(), "created_at": timeSchema(), "expires_at": timeSchema(),
 		"state":    enumOf(portal.StateLive, portal.StateUsedUp, portal.StateExpired, portal.StateRevoked),
-		"max_uses": integerSchema(), "uses": integerSchema(),
+		"max_uses": integerSchema(), "uses": integerSchema(), "is_guest_link": boolSchema(),
 	}
 	var names []string
 	for name, s := range required {

@@ -186,6 +186,7 @@ type grantPage struct {
 	Details bool
 	Codes   *codesCard // nil if the portal does not show codes
 	Steps   *steps     // nil if the portal does not allow edits
+	Shares  bool       // a guest link can be created
 	Meta    []metadataEntry
 	History []historyEntry
 }
@@ -229,7 +230,7 @@ func showGrant(x *exchange) error {
 	if !g.StartsAt.IsZero() && !g.EndsAt.IsZero() {
 		out.Nights = wallclock.Nights(g.StartsAt, g.EndsAt, zone)
 	}
-	out.Steps = x.steps(g, out.Row)
+	out.Steps, out.Shares = x.steps(g, out.Row), x.sharesStay(out.Row)
 	if out.Codes, err = x.codesOf(g.Ref(), out.Row.State == stateEnded, zone); err != nil {
 		return err
 	}

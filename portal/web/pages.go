@@ -20,6 +20,7 @@ const (
 	pageExtendGrant = "reservations/extend"
 	pageMoveGrant   = "reservations/move"
 	pageGrantCode   = "reservations/code"
+	pageGuestLink   = "reservations/guestlink"
 	pageGuests      = "guests"
 	pageGuest       = "guests/view"
 	pageStaff       = "staff"
@@ -81,6 +82,7 @@ func pages() map[string]page {
 		pageEditGrant:   {section: sectionGrants, show: showEditGrant, save: saveEditGrant},
 		pageCancelGrant: {section: sectionGrants, show: cancelGrant.show, save: cancelGrant.save},
 		pageGrantCode:   {section: sectionGrants, show: reissueGrant.show, save: reissueGrant.save},
+		pageGuestLink:   {section: sectionGrants, show: showGuestLink, save: saveGuestLink},
 		pageExtendGrant: {section: sectionGrants, show: showExtend, save: saveExtend},
 		pageMoveGrant:   {section: sectionGrants, show: showMove, save: saveMove},
 		pageGuests:      {section: sectionGuests, show: showGuests},

@@ -88,6 +88,34 @@ func TestGuestPage_ReadOnly_ShowsNoCode(t *testing.T) {
 	})
 }
 
+var linkField = regexp.MustCompile(`<input id="guestlink" type="text" value="([^"]+)"`)
+
+func TestGuestLink_OnTheBookingsPage_IsCreatedOnceAndCopied(t *testing.T) {
+	inMotel(t, func(m *motel) {
+		m.stayAt(time.Now().Add(2*time.Hour), time.Now().Add(26*time.Hour))
+		b := m.open(portal.Config{})
+		path := b.home + "reservations/guestlink?key=b1"
+		require.Contains(m.t, b.get(b.home+bookingPage).body, "reservations/guestlink?key=b1")
+		before := b.get(path)
+		require.NotRegexp(m.t, linkField, before.body, "a GET creates nothing")
+		page := b.follow(b.press(path, before, "Create guest link"))
+		require.Contains(m.t, page.body, `data-copy="guestlink"`)
+		url := linkField.FindStringSubmatch(page.body)[1]
+		guest := m.newBrowser(m.t)
+		require.Contains(m.t, guest.follow(guest.open(url)).body, "Your stay")
+		require.Equal(m.t, url, linkField.FindStringSubmatch(b.follow(b.post(path)).body)[1], "it is used again")
+		require.NotContains(m.t, m.logs.String(), portal.Code(url))
+
+		m.stayAt(time.Now().Add(-26*time.Hour), time.Now().Add(-2*time.Hour))
+		page = b.follow(b.post(path))
+		require.Contains(m.t, page.body, "It has ended")
+		require.NotRegexp(m.t, linkField, page.body)
+		require.NotContains(m.t, b.get(b.home+bookingPage).body, "reservations/guestlink")
+		readOnly := m.open(portal.Config{ReadOnly: true})
+		require.Equal(m.t, http.StatusForbidden, readOnly.get(readOnly.home+"reservations/guestlink?key=b1").StatusCode)
+	})
+}
+
 // TestGuestPage_Stay_ShowsCodeAndUnlocksInItsTime opens the page before, during and after the stay.
 func TestGuestPage_Stay_ShowsCodeAndUnlocksInItsTime(t *testing.T) {
 	inMotel(t, func(m *motel) {

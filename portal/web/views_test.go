@@ -26,7 +26,7 @@ func TestPages_Get_OpensOneView(t *testing.T) {
 		b := f.newBrowser(t)
 		require.Equal(t, http.StatusOK, b.open(link.URL).StatusCode, name)
 		paths := append([]string{"theme.css", "end", "undo", "no-such-page", "spaces/view?key=no-such-space", "connect/start", "connect/remove", "connect/back", "connect/done", "connect/cancel", "organize", "organize/device",
-			"devices", "devices/view?id=none", "devices/command?id=none&do=lock", "devices/climate?id=none", "reservations/code?key=none", "reservations/extend?key=none", "reservations/move?key=none", "staff/code?key=none"}, link.Pages...)
+			"devices", "devices/view?id=none", "devices/command?id=none&do=lock", "devices/climate?id=none", "reservations/code?key=none", "reservations/guestlink?key=none", "reservations/extend?key=none", "reservations/move?key=none", "staff/code?key=none"}, link.Pages...)
 		for _, path := range paths {
 			methods := []string{http.MethodGet}
 			if name == "full" {

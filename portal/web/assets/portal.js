@@ -146,8 +146,9 @@
     button.hidden = false;
     button.addEventListener("click", () => {
       const code = document.getElementById(button.dataset.copy);
-      window.getSelection().selectAllChildren(code);
-      if (!document.execCommand("copy")) navigator.clipboard?.writeText(code.textContent);
+      if (code.select) code.select();
+      else window.getSelection().selectAllChildren(code);
+      if (!document.execCommand("copy")) navigator.clipboard?.writeText(code.value ?? code.textContent);
       button.textContent = button.dataset.done;
     });
   }
