@@ -250,7 +250,7 @@ func (s *sweeper) sweepCustomer(ctx context.Context, id layout.CustomerID, works
 // returns the number of removed rows and the key at which the rest begins, or nil if there is none.
 func (s *sweeper) sweepBatch(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
 	var pointers []row
-	var own [][]byte
+	var found [][]byte // the keys of the pointers to remove
 	for e, err := range tx.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return 0, nil, err
@@ -263,9 +263,13 @@ func (s *sweeper) sweepBatch(ctx context.Context, tx storage.Tx, workspace uuid.
 		if err != nil {
 			return 0, nil, err
 		}
-		pointers = append(pointers, more...)
-		own = append(own, e.Key)
 		rows++
+		if len(more) > 0 && layout.Parse(e.Key).Shape == layout.ShapeResource {
+			// Another customer never uses this id, so its row need not be read.
+			found, more = append(found, more[1].key), more[:1]
+			rows++
+		}
+		pointers = append(pointers, more...)
 	}
 	// The keys of a deleted customer are free, so another customer may use them again. A pointer is removed only if it still
 	// has the value for this customer.
@@ -275,11 +279,15 @@ func (s *sweeper) sweepBatch(ctx context.Context, tx storage.Tx, workspace uuid.
 	}
 	for i, value := range values {
 		if value != nil && string(value) == string(pointers[i].value) {
-			if err := tx.Delete(pointers[i].key); err != nil {
-				return 0, nil, err
-			}
+			found = append(found, pointers[i].key)
 			rows++
 		}
 	}
-	return rows, next, tx.Delete(own...)
+	if next != nil {
+		r.End = next
+	}
+	if err := tx.Delete(found...); err != nil {
+		return 0, nil, err
+	}
+	return rows, next, tx.DeleteRange(ctx, r) // one write in most engines
 }
