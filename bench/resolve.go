@@ -70,7 +70,7 @@ func (b *bench) resolveOn(ctx context.Context, be backend) (row, error) {
 		}},
 	)
 	return row{
-		work: fmt.Sprintf("Resolve of a live link, %s links", count(links)), against: fmt.Sprintf("the engine, the same %d keys", len(keys[0])),
+		work: fmt.Sprintf("Resolve of a live link, %s links", count(links)), against: fmt.Sprintf("the engine, the same %d keys", len(keys[len(keys)-1])),
 		measured: t.ratio(library, "each", engine, "each"),
 		detail:   fmt.Sprintf("%s against %s", secondsText(t.seconds(library, "each")), secondsText(t.seconds(engine, "each"))),
 	}, errors.Join(err, os.RemoveAll(dir))

@@ -138,6 +138,7 @@ type snapshot struct {
 	state  *state
 	points *engine.Iterator // reads single rows; nil before the first
 	row    []byte
+	short  [64]byte // the first row; most rows fit, so that they need no allocation
 }
 
 var _ transaction.Snapshot = (*snapshot)(nil)
@@ -154,7 +155,7 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 		if err != nil {
 			return nil, sanitizeError("get", err)
 		}
-		s.points = it
+		s.points, s.row = it, s.short[:0]
 	}
 	s.row = appendRow(s.row[:0], key)
 	if !s.points.SeekPrefixGE(s.row) {
