@@ -21,10 +21,6 @@ type owner struct {
 	row      row // the row of the directory
 }
 
-func (o owner) encode() []byte {
-	return append(o.customer[:len(o.customer):len(o.customer)], byte(o.kind))
-}
-
 func decodeOwner(row []byte) (owner, error) {
 	if row == nil {
 		return owner{}, nil

@@ -24,11 +24,11 @@ func keysOf(rows []row) [][]byte {
 
 // rowsOf returns the rows of one resource: its record and the rows that find it. A change of a resource is the difference of
 // its rows. The rows of e-mail addresses, which resources share, are not included: see [emailUsers].
-func rowsOf(c *customer, n *node) []row { return appendRows(make([]row, 0, 8), c, n) }
+func rowsOf(c *customer, n *node) []row { return appendRows(make([]row, 0, 8), c, n, encodeRecord(n)) }
 
-// appendRows appends the rows of one resource.
-func appendRows(rows []row, c *customer, n *node) []row {
-	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)})
+// appendRows appends the rows of one resource. record is the value of its record.
+func appendRows(rows []row, c *customer, n *node, record []byte) []row {
+	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), record})
 	rows = appendPointers(rows, c.workspace, c.id, n.kind, n.key, n.meta.ID)
 	var span []byte
 	if n.class() == ClassAccessGrant {
@@ -65,10 +65,16 @@ func rowsTo(rows func(func(key, value []byte))) (out []row) {
 
 // appendPointers appends the rows outside of the customer's range that find a resource by its key and by its resource id.
 func appendPointers(rows []row, workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
-	named := make([]byte, 0, len(c)+1+len(key))
+	const ownerBytes = len(c) + 1
+	b := make([]byte, 0, ownerBytes+len(key)+1+len(workspace)+1+len(key)+1+len(id)) // all in one allocation
+	b = append(append(append(b, c[:]...), byte(kind)), key...)
+	named := len(b)
+	b = layout.AppendDirectory(b, workspace, byte(kind.Class()), key)
+	directory := len(b)
+	b = layout.AppendIDIndex(b, id)
 	return append(rows,
-		row{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
-		row{layout.IDIndex(id), append(append(append(named, c[:]...), byte(kind)), key...)},
+		row{b[named:directory:directory], b[:ownerBytes:ownerBytes]}, // decodeOwner decodes the value
+		row{b[directory:], b[:named:named]},
 	)
 }
 
@@ -131,15 +137,16 @@ func appendDiff(rows []row, c *customer, old, new *node) []row {
 	start := len(rows)
 	switch {
 	case old == nil:
-		return appendRows(rows, c, new)
+		return appendRows(rows, c, new, encodeRecord(new))
 	case new == nil:
-		rows = appendRows(rows, c, old)
+		rows = appendRows(rows, c, old, nil)
 		for i := range rows[start:] {
 			rows[start+i].value = nil
 		}
 		return rows
 	}
-	before := lo.SliceToMap(rowsOf(c, old), func(r row) (string, []byte) { return string(r.key), r.value })
+	// The record is always written, because an edit changes it.
+	before := lo.SliceToMap(appendRows(make([]row, 0, 8), c, old, nil), func(r row) (string, []byte) { return string(r.key), r.value })
 	for _, r := range rowsOf(c, new) {
 		if value, ok := before[string(r.key)]; !ok || string(value) != string(r.value) {
 			rows = append(rows, r)

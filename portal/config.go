@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"github.com/google/uuid"
@@ -242,6 +243,9 @@ func readFilter(o *jsonobject.Object) (f Filter) {
 
 // MarshalJSON returns the API's portal_configuration.
 func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(jsonobject.Write(c.fields())) }
+
+// isZero reports whether c is the zero Config, which is the usual one.
+func (c Config) isZero() bool { return reflect.ValueOf(c).IsZero() }
 
 // navigation returns the navigation mode, and NavigationFull for the zero mode.
 func (c Config) navigation() NavigationMode {

@@ -36,6 +36,9 @@ var filterField = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 // check returns the faults and warnings of the configuration, and those of the JSON that it was read from. It does not read the
 // store; see checkReferences.
 func (c Config) check() (notes jsonobject.Notes) {
+	if c.isZero() {
+		return notes
+	}
 	notes.Join(c.notes)
 	jsonobject.Check(&notes, "", c.fields())
 	return notes

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -51,7 +50,7 @@ func (r *record) config() (c Config, err error) {
 // encodeConfig returns a configuration as a record stores it. It notes a fault if the result is too long. If notes has faults
 // already, it returns an empty string, since an invalid Config may have no JSON.
 func encodeConfig(c Config, notes *jsonobject.Notes) (stored string, err error) {
-	if len(notes.Faults) > 0 || reflect.ValueOf(c).IsZero() {
+	if len(notes.Faults) > 0 || c.isZero() {
 		return "", nil
 	}
 	b, err := json.Marshal(c)

@@ -40,7 +40,10 @@ func AppendDirectory(b []byte, workspace uuid.UUID, class byte, key string) []by
 
 // IDIndex returns the key of the row that finds a resource by its resource id, or a portal, an account, a device or an access
 // code by its id.
-func IDIndex(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
+func IDIndex(id uuid.UUID) []byte { return AppendIDIndex(make([]byte, 0, 1+len(id)), id) }
+
+// AppendIDIndex appends the key that [IDIndex] returns.
+func AppendIDIndex(b []byte, id uuid.UUID) []byte { return append(append(b, tableID), id[:]...) }
 
 // LinkIndex returns the key of the row that finds a portal by the id in a link's code.
 func LinkIndex(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
