@@ -55,7 +55,7 @@ func TestPages_LargeCustomer_ReadBoundedRows(t *testing.T) {
 			return nil
 		})
 		require.NoError(t, err)
-		large, err := preview.MakeLarge(t.Context(), f.ws(), f.clock.Now(), n)
+		large, err := preview.MakeLarge(t.Context(), f.ws(), f.clock.Now(), n, 200)
 		require.NoError(t, err)
 		p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: large.CustomerKey})
 		require.NoError(t, err)

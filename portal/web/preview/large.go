@@ -15,14 +15,13 @@ type Large struct {
 	BookingKey  string // of the only booking of that guest, which has not begun
 }
 
-const (
-	largeSites = 4
-	largeRooms = 50 // in each site
-)
+const largeSites = 4
 
-// MakeLarge creates a hotel chain with 200 rooms, a staff member without rooms, one with the rooms of a hotel, and this many bookings and guests. 5,000 bookings begin in a year around the
-// present day, and 100,000 bookings in three years. Guests arrive from 15:00 to 22:00 UTC.
-func MakeLarge(ctx context.Context, ws *data.Workspace, now time.Time, bookings int) (Large, error) {
+// MakeLarge creates a hotel chain with this many rooms, divided among 4 hotels, a staff member without rooms, one with the rooms of a
+// hotel, and this many bookings and guests. 5,000 bookings begin in a year around the present day, and 100,000 bookings in three years.
+// Guests arrive from 15:00 to 22:00 UTC.
+func MakeLarge(ctx context.Context, ws *data.Workspace, now time.Time, bookings, rooms int) (Large, error) {
+	largeRooms := rooms / largeSites // in each site
 	out := Large{CustomerKey: fmt.Sprintf("Grand Hotels %d", bookings)}
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
 	days := 365

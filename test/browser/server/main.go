@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -187,7 +188,7 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "device": // looks at a simulated device, or disturbs it
 		out, err = c.devices.serve(r)
 	case "large": // creates a customer with many bookings, and a portal
-		out, err = c.makeLarge(r.Context(), asked.Get("bookings"))
+		out, err = c.makeLarge(r.Context(), asked)
 	case "portal": // creates a portal with a configuration and a time to live
 		var config portal.Config
 		if err = json.Unmarshal([]byte(asked.Get("config")), &config); err != nil {
@@ -234,13 +235,19 @@ type largePortal struct {
 	URL string
 }
 
-func (c *control) makeLarge(ctx context.Context, bookings string) (out largePortal, err error) {
-	n, err := strconv.Atoi(bookings)
+func (c *control) makeLarge(ctx context.Context, asked url.Values) (out largePortal, err error) {
+	n, err := strconv.Atoi(asked.Get("bookings"))
 	if err != nil {
 		return out, err
 	}
+	rooms := 200
+	if asked.Has("rooms") {
+		if rooms, err = strconv.Atoi(asked.Get("rooms")); err != nil {
+			return out, err
+		}
+	}
 	ws := preview.Workspace(c.portals.DB(), portal.VerticalHospitality)
-	if out.Large, err = preview.MakeLarge(ctx, ws, c.portals.DB().Now(), n); err != nil {
+	if out.Large, err = preview.MakeLarge(ctx, ws, c.portals.DB().Now(), n, rooms); err != nil {
 		return out, err
 	}
 	p, err := c.portals.Create(ctx, ws, portal.CreateRequest{CustomerKey: out.CustomerKey})
