@@ -44,6 +44,7 @@ func (x *exchange) refreshSoon() { x.w.Header().Set("Refresh", strconv.Itoa(conn
 type accountsPage struct {
 	Providers []providerCard
 	Webview   bool
+	Setup     []setupStep // the steps of the first setup; none if it is done
 }
 
 // providerCard is a provider with its connected accounts.
@@ -86,6 +87,9 @@ func showAccounts(x *exchange) error {
 		if a.Status == access.AccountConnecting && x.h.db.Now().Before(a.StatusSince.Add(connectingFor)) {
 			x.refreshSoon()
 		}
+	}
+	if out.Setup, err = x.setupSteps(accounts); err != nil {
+		return err
 	}
 	if len(accounts) > 0 {
 		return x.renderOK("accounts", "connect.accounts", out)
