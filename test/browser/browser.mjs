@@ -1,4 +1,5 @@
 // Common code of the browser tests: runs the server in this directory on Badger, and starts Debian's Chromium.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -57,6 +58,33 @@ export function home(url) {
   const found = /^(.*?\/p\/[0-9a-f]+\/)/.exec(url);
   if (!found) throw new Error(`no page of a portal: ${url}`);
   return found[1];
+}
+
+/** Waits until the page that an act opens is loaded. */
+export const loads = (page, act) => Promise.all([page.waitForEvent("domcontentloaded"), act()]);
+
+/** Presses Tab until an element that matches the selector has the focus. */
+export async function reach(page, selector) {
+  for (let i = 0; i < 300; i++) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate((s) => document.activeElement.matches(s), selector)) return;
+  }
+  assert.fail(`the keyboard does not reach ${selector}`);
+}
+
+/** Moves the focus with Tab to a button with a matching label, presses Enter, and waits for the next page. */
+export async function press(page, label) {
+  for (let i = 0; i < 300; i++) {
+    await page.keyboard.press("Tab");
+    const [tag, text, outline] = await page.evaluate(() => {
+      const e = document.activeElement;
+      return [e.tagName, e.textContent.trim().replace(/\s+/g, " "), getComputedStyle(e).outlineStyle];
+    });
+    if (tag !== "BUTTON" || !label.test(text)) continue;
+    assert.notEqual(outline, "none", `the focus on ${text} is visible`);
+    return loads(page, () => page.keyboard.press("Enter"));
+  }
+  assert.fail(`the keyboard does not reach ${label}`);
 }
 
 /** Writes a screenshot of the whole page if PORTAL_SCREENSHOTS names a directory. */

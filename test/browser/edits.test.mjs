@@ -2,8 +2,8 @@
 // phone, and with large text.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browse, open, serve, shoot } from "./browser.mjs";
-import { check, desktop, fits, looks, visit } from "./looks.mjs";
+import { browse, loads, open, press, reach, serve } from "./browser.mjs";
+import { desktop, looksGood, visit } from "./looks.mjs";
 
 let server, chromium;
 before(async () => { server = await serve(); chromium = await browse(); });
@@ -11,33 +11,6 @@ after(async () => { await chromium?.close(); await server?.stop(); });
 
 /** Visits the portal with all features. */
 const inHotel = (options, work) => visit(chromium, server, options, async (page) => work(page, await open(page, server.links.full)));
-
-/** Presses Tab until an element that matches the selector has the focus. */
-async function reach(page, selector) {
-  for (let i = 0; i < 300; i++) {
-    await page.keyboard.press("Tab");
-    if (await page.evaluate((s) => document.activeElement.matches(s), selector)) return;
-  }
-  assert.fail(`the keyboard does not reach ${selector}`);
-}
-
-const loads = (page, act) => Promise.all([page.waitForEvent("domcontentloaded"), act()]);
-
-/** Checks the present page in every look, and with text of twice the size. */
-async function looksGood(page, what) {
-  const size = page.viewportSize();
-  for (const [look, { viewport, colorScheme }] of Object.entries(looks)) {
-    await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme });
-    await check(page, `${what} ${look}`);
-    await fits(page, `${what} ${look}`);
-    await shoot(page, `${what} ${look}`);
-  }
-  await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; });
-  await fits(page, `${what} with large text`);
-  await page.evaluate(() => { document.documentElement.style.fontSize = ""; });
-  await page.setViewportSize(size);
-}
 
 test("the nights of a new booking, with the keyboard only", async () => {
   await inHotel({ viewport: desktop }, async (page, home) => {
@@ -62,21 +35,13 @@ for (const javaScriptEnabled of [true, false]) {
     const context = await chromium.context({ viewport: desktop, javaScriptEnabled });
     const page = await context.newPage();
     const home = await open(page, server.links.full);
-    const press = async (label) => {
-      for (let i = 0; i < 300; i++) {
-        await page.keyboard.press("Tab");
-        const [tag, text] = await page.locator(":focus").evaluate((e) => [e.tagName, e.textContent.trim().replace(/\s+/g, " ")]);
-        if (tag === "BUTTON" && label.test(text)) return loads(page, () => page.keyboard.press("Enter"));
-      }
-      assert.fail(`the keyboard does not reach ${label}`);
-    };
     await page.goto(`${home}staff/new`);
     await page.locator("#f-name").focus();
     await page.keyboard.type(`Rosa ${javaScriptEnabled}`);
-    await press(/^Add Everywhere$/);
+    await press(page, /^Add Everywhere$/);
     const all = await page.locator("[name=space]:checked").count();
     assert.equal(all, await page.locator("[name=space]").count());
-    await press(/^Leave out Lisbon Chiado$/);
+    await press(page, /^Leave out Lisbon Chiado$/);
     const rest = await page.locator("[name=space]:checked").count();
     assert.ok(rest > 0 && rest < all, `${rest} of ${all}`);
     if (javaScriptEnabled) await looksGood(page, "staff groups");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { shoot } from "./browser.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const desktop = { width: 1280, height: 900 };
@@ -56,4 +57,21 @@ export async function check(page, what) {
 export async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(over <= 0, `${what} is ${over}px too wide`);
+}
+
+/** Checks the present page in every look, or in those with the given names, and with text of twice the size. */
+export async function looksGood(page, what, names = Object.keys(looks)) {
+  const size = page.viewportSize();
+  for (const look of names) {
+    const { viewport, colorScheme } = looks[look];
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // or axe-core sees colors in transition
+    await check(page, `${what} ${look}`);
+    await fits(page, `${what} ${look}`);
+    await shoot(page, `${what} ${look}`);
+  }
+  await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; });
+  await fits(page, `${what} with large text`);
+  await page.evaluate(() => { document.documentElement.style.fontSize = ""; });
+  await page.setViewportSize(size);
 }
