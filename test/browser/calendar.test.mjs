@@ -1,4 +1,4 @@
-// Tests of the page Calendar: without script, with the keyboard, on a phone and on paper.
+// Tests of the page Calendar: without script, with the keyboard, on a phone and on paper. Also of other pages on paper.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, open, serve, shoot } from "./browser.mjs";
@@ -58,11 +58,22 @@ test("text of twice the size does not make the page wider", async () => {
   });
 });
 
+/** Returns on how many pages of paper the present page is printed. */
+const sheets = async (page) => (await page.pdf({ preferCSSPageSize: true })).toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+
 test("50 rooms are printed on two pages", async () => {
   await visit(chromium, server, looks.desktop, async (page) => {
     const home = await open(page, { URL: large.URL });
     await page.goto(`${home}calendar`);
-    const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
-    assert.equal(pdf.match(/\/Type\s*\/Page\b/g).length, 2);
+    assert.equal(await sheets(page), 2);
+  });
+});
+
+test("Today is printed on one page, and a page of bookings on two", async () => {
+  await visit(chromium, server, looks.desktop, async (page) => {
+    const home = await open(page, { URL: large.URL });
+    assert.equal(await sheets(page), 1);
+    await page.goto(`${home}reservations`);
+    assert.equal(await sheets(page), 2);
   });
 });
