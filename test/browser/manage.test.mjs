@@ -125,7 +125,8 @@ test("the keyboard reaches all controls of every page, and the focus is visible"
     for (const path of server.links.full.Pages) {
       await page.goto(home + path);
       const all = await page.evaluate(() => {
-        const usable = [...document.querySelectorAll("a[href], button, input, select, summary")].filter((e) => !e.disabled && e.type !== "hidden" && e.checkVisibility());
+        const usable = [...document.querySelectorAll("a[href], button, input, select, summary")]
+          .filter((e) => !e.disabled && e.type !== "hidden" && e.checkVisibility() && !e.closest("[aria-hidden=true]")); // Enter's own button
         usable.forEach((e, i) => { e.dataset.at = i; });
         return usable.length;
       });
