@@ -97,11 +97,12 @@ type Code struct {
 
 // codeDetails are the stored details of an access code or of a removal. They contain no name and no PIN.
 type codeDetails struct {
-	// Changed, ClearFirst, Unverified, Edited: see [lockplan.Code].
-	Changed    bool `json:"changed,omitempty"`
-	ClearFirst bool `json:"clear_first,omitempty"`
-	Unverified bool `json:"unverified,omitempty"`
-	Edited     bool `json:"edited,omitempty"`
+	// Changed, ClearFirst, Unverified, Edited, Shown: see [lockplan.Code].
+	Changed    bool   `json:"changed,omitempty"`
+	ClearFirst bool   `json:"clear_first,omitempty"`
+	Unverified bool   `json:"unverified,omitempty"`
+	Edited     bool   `json:"edited,omitempty"`
+	Shown      []byte `json:"shown,omitempty"`
 
 	OwnPIN    string    `json:"own_pin,omitempty"` // the reason for which the code has another PIN than its subject; empty if it has not
 	Hidden    bool      `json:"hidden,omitempty"`  // the lock has shown the code without its PIN

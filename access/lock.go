@@ -203,7 +203,7 @@ func (h *holder) complete(c *lockCode, details []byte, account uuid.UUID, sealed
 		return err
 	}
 	c.Changed, c.ClearFirst, c.Unverified, c.WriteAt = c.details.Changed, c.details.ClearFirst, c.details.Unverified, c.details.WriteAt
-	c.Edited = c.details.Edited
+	c.Edited, c.Shown = c.details.Edited, c.details.Shown
 	c.PIN, c.unopened = h.s.openPIN(account, c.ID, sealed)
 	return nil
 }

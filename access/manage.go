@@ -27,8 +27,8 @@ import (
 // on the lock. ManageCode calls no device.
 //
 // ManageCode returns [ErrCodeNotFound], and a [validation.Error] with the path "access_code_id" for a code that cannot be managed: if the
-// lock does not show its PIN, if it does not open the lock or its time has ended, if it would be written only later, and if the rules of
-// the customer give access grants no codes.
+// lock does not show its PIN, if it does not open the lock or its time has ended, if it would be written only later, if its time is not longer
+// than the lead and the grace of the rules, and if the rules of the customer give access grants no codes.
 func (c *Scope) ManageCode(ctx context.Context, id uuid.UUID) (code Code, err error) {
 	unmanaged, lock, err := c.UnmanagedCode(ctx, id)
 	if err != nil {
@@ -40,6 +40,10 @@ func (c *Scope) ManageCode(ctx context.Context, id uuid.UUID) (code Code, err er
 		return code, err
 	}
 	g := unmanaged.grant(lock, rules.effective())
+	if !g.EndsAt.IsZero() && !g.EndsAt.After(g.StartsAt) {
+		return code, invalid("access_code_id", validation.RuleRange, nil,
+			"cannot be managed, because its time is not longer than the minutes before and after a stay that the rules add: delete it, and create an access code")
+	}
 	defer c.s.due.set()
 	_, err = c.w.PushWith(ctx, data.CustomerData{CustomerKey: lock.CustomerKey, AccessGrants: []data.AccessGrant{g}}, data.PushOptions{
 		Guard: func(_ context.Context, _ *data.Snapshot, report data.PushReport) error {
@@ -75,9 +79,7 @@ func (u UnmanagedCode) grant(lock Device, rules effectiveRules) data.AccessGrant
 		g.StartsAt = u.StartsAt.Add(rules.lead)
 	}
 	if !u.EndsAt.IsZero() {
-		if g.EndsAt = u.EndsAt.Add(-rules.grace); !g.EndsAt.After(g.StartsAt) {
-			g.EndsAt = u.EndsAt
-		}
+		g.EndsAt = u.EndsAt.Add(-rules.grace)
 	}
 	return g
 }
@@ -136,7 +138,7 @@ func (s *Service) manage(ctx context.Context, w *data.Workspace, tx data.Custome
 }
 
 // DeleteUnmanagedCode schedules the removal of an unmanaged code of the scope from its lock. While the [Service] runs, it clears the slot
-// of the code, unless the lock shows that the slot does not hold the code any more. [Scope.Removals] lists the removal until the lock has
+// of the code, unless the lock shows another PIN, or, if PINs are hidden, another name or other times. [Scope.Removals] lists the removal until the lock has
 // confirmed it. DeleteUnmanagedCode calls no device. It returns the lock, or [ErrCodeNotFound].
 func (c *Scope) DeleteUnmanagedCode(ctx context.Context, id uuid.UUID) (lock Device, err error) {
 	unmanaged, lock, err := c.UnmanagedCode(ctx, id)
@@ -151,7 +153,10 @@ func (c *Scope) DeleteUnmanagedCode(ctx context.Context, id uuid.UUID) (lock Dev
 			if err != nil {
 				return err
 			}
-			return devicedata.AddRemoval(ctx, tx, lock.ID, devicedata.Removal{CodeID: id, Slot: unmanaged.Slot, SealedPIN: stored.SealedPIN, Reason: devicedata.ReasonRequested})
+			shown := codeDetails{Shown: lockplan.Fingerprint(id, stored.Name, stored.StartsAt, stored.EndsAt)}
+			return devicedata.AddRemoval(ctx, tx, lock.ID, devicedata.Removal{
+				CodeID: id, Slot: unmanaged.Slot, SealedPIN: stored.SealedPIN, Reason: devicedata.ReasonRequested, Details: encode(shown),
+			})
 		})
 	}
 	if isGone(err) {

@@ -265,3 +265,57 @@ func TestUnmanagedCodes_PIN_IsSealedAgain(t *testing.T) {
 		require.Equal(t, []access.UnmanagedCode{u}, codes)
 	})
 }
+
+// TestDeleteUnmanagedCode_HiddenPIN_ClearsOnlyThatCode deletes a code whose PIN the lock hides, while the lock is offline.
+func TestDeleteUnmanagedCode_HiddenPIN_ClearsOnlyThatCode(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]struct {
+		slot   device.Slot
+		faults simulated.Faults
+		want   map[int]string
+	}{
+		"the same code":                     {device.Slot{Name: "Cleaner", PIN: device.NewSecret("975318")}, simulated.Faults{HidesPINs: true}, map[int]string{1: "246813"}},
+		"the same code, with a visible PIN": {device.Slot{Name: "Cleaner", PIN: device.NewSecret("975318")}, simulated.Faults{}, map[int]string{1: "246813"}},
+		"a code with another name":          {device.Slot{Name: "Owner", PIN: device.NewSecret("112233")}, simulated.Faults{HidesPINs: true}, map[int]string{1: "246813", 4: "112233"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			simulateForeign(t, func(l *device.CodeLimits) { l.NameLength = 20 }, func(t *testing.T, h *hotel) {
+				h.world.SetFaults("l1", simulated.Faults{HidesPINs: true})
+				code := foreign(4, "975318")
+				code.Name = "Cleaner"
+				u := h.addForeign("l1", code)[0]
+				h.world.SetFaults("l1", simulated.Faults{Offline: true, HidesPINs: true})
+				next.slot.Index, next.slot.State = 4, device.SlotKnown
+				h.world.WriteCode("l1", next.slot)
+				_, err := h.scope.DeleteUnmanagedCode(t.Context(), u.ID)
+				require.NoError(t, err)
+				passes(settle)
+				h.world.SetFaults("l1", next.faults)
+				passes(time.Hour)
+				require.Equal(t, next.want, h.pins("l1"))
+				n, err := h.scope.CountRemovals(t.Context())
+				require.NoError(t, err)
+				require.Zero(t, n)
+			})
+		})
+	}
+}
+
+// TestManageCode_ShorterThanLeadAndGrace_IsRefused converts codes whose times no access grant can have under the rules.
+func TestManageCode_ShorterThanLeadAndGrace_IsRefused(t *testing.T) {
+	t.Parallel()
+	for _, minutes := range [][2]int{{30, 60}, {90, 30}, {30, 30}} {
+		simulateForeign(t, func(l *device.CodeLimits) { l.NativeSchedule = true }, func(t *testing.T, h *hotel) {
+			require.NoError(t, h.scope.SetRules(t.Context(), access.Rules{LeadMinutes: device.Known(minutes[0]), GraceMinutes: device.Known(minutes[1])}))
+			slot := foreign(4, "975318")
+			slot.StartsAt, slot.EndsAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+			u := h.addForeign("l1", slot)[0]
+			_, err := h.scope.ManageCode(t.Context(), u.ID)
+			var invalid *validation.Error
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, "access_code_id", invalid.Faults[0].Path)
+			require.ErrorContains(t, err, "is not longer than")
+		})
+	}
+}

@@ -25,7 +25,7 @@ func guestConfig(of Config, reservationKey string) Config {
 }
 
 // GuestLink returns the newest guest link of an access grant that [Session.ShareStay] of this portal would return, with its URL, or a
-// portal without an ID if there is none. It looks at the 100 newest links of the access grant.
+// portal without an ID if the access grant has no such link. It looks at the 100 newest links of the access grant.
 func (v *View) GuestLink(ctx context.Context, key string) (CustomerPortal, error) {
 	if err := v.permit(ActionShareStay); err != nil {
 		return CustomerPortal{}, err

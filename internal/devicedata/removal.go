@@ -117,7 +117,7 @@ func CurrentSecret(ctx context.Context, r storage.Reader, a *RemovalAccount) (ac
 }
 
 // AddRemoval schedules the removal of a code that is on a device of the customer and is not one of its access codes. It uses the CodeID,
-// the Slot, the SealedPIN and the Reason of r. The CodeID must never be used again. The removal is due at once.
+// the Slot, the SealedPIN, the Reason and the Details of r. The CodeID must never be used again. The removal is due at once.
 func AddRemoval(ctx context.Context, tx data.CustomerTx, device uuid.UUID, r Removal) error {
 	c := IDOf(tx.Customer)
 	rows, err := devicerow.ReadDevices(ctx, tx.Tx, c, []uuid.UUID{device})
@@ -126,6 +126,7 @@ func AddRemoval(ctx context.Context, tx data.CustomerTx, device uuid.UUID, r Rem
 	}
 	var found faults
 	found.bytes("sealed_pin", r.SealedPIN, maxSealed)
+	found.bytes("details", r.Details, maxDetails)
 	if r.CodeID == uuid.Nil {
 		found.add("code_id", validation.RuleRequired, nil, "is required")
 	}
@@ -142,7 +143,7 @@ func AddRemoval(ctx context.Context, tx data.CustomerTx, device uuid.UUID, r Rem
 	if accounts[0] == nil {
 		return fmt.Errorf("%w: the account %s of a device", ErrNotFound, rows[0].AccountID)
 	}
-	code := Code{ID: r.CodeID, Slot: r.Slot, SealedPIN: r.SealedPIN}
+	code := Code{ID: r.CodeID, Slot: r.Slot, SealedPIN: r.SealedPIN, Details: r.Details}
 	if err := writeRows(tx.Tx, code.Removal(rows[0], r.Reason, timeOf(tx.Snapshot)).Rows, false); err != nil {
 		return err
 	}

@@ -10,7 +10,10 @@
 package lockplan
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"time"
 
@@ -60,6 +63,9 @@ type Code struct {
 	// Edited is set while the code is written again because somebody has changed it on the lock. Its slot does not belong to somebody
 	// else, although it shows another PIN.
 	Edited bool
+
+	// Shown is the [Fingerprint] of a code of somebody else that a caller wants to be removed. It is nil for other codes.
+	Shown []byte
 
 	// Stuck is set if clearing the code has failed and is not tried again now. Other codes do not wait for its end.
 	Stuck bool
@@ -177,11 +183,25 @@ func (p *plan) remove(c *Code) {
 	switch {
 	case !c.onLock(), p.beyond(c), !slot.Occupied() && !c.Unverified:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot})
-	case exists && slot.Occupied() && readable(slot) && slot.PIN != c.PIN:
+	case exists && slot.Occupied() && c.differs(slot):
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot, Reason: Modified})
 	default:
 		p.add(Step{Action: Clear, Code: c, Slot: c.Slot})
 	}
+}
+
+// differs reports whether an occupied slot shows another code than c. A PIN decides if both are known.
+func (c *Code) differs(s device.Slot) bool {
+	if readable(s) && !c.PIN.IsZero() {
+		return s.PIN != c.PIN
+	}
+	return c.Shown != nil && !bytes.Equal(c.Shown, Fingerprint(c.ID, s.Name, s.StartsAt, s.EndsAt))
+}
+
+// Fingerprint identifies what a lock shows of a code in addition to its PIN. It is short, so that nobody can learn the name from it.
+func Fingerprint(id uuid.UUID, name string, starts, ends time.Time) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", id, device.Label(name), starts.UnixNano(), ends.UnixNano()))
+	return sum[:4]
 }
 
 // beyond reports whether the lock has fewer slots than before, and not the one of the code.
@@ -210,6 +230,8 @@ func (p *plan) keep(c *Code) {
 		write(Removed)
 	case !slot.Occupied():
 		write("")
+	case (c.State == Removing || c.Changed) && readable(slot) && slot.PIN != c.PIN:
+		write(Modified)
 	case c.State == Removing, c.Changed: // a clear may have been acknowledged that the lock does not show yet
 		write("")
 	case !readable(slot) && slot.State == device.SlotDisabled:

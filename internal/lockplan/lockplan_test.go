@@ -125,6 +125,9 @@ func TestPlan_CodeIsSet(t *testing.T) {
 	again := set()
 	again.State, again.Edited = lockplan.Setting, true
 	require.Equal(t, []string{"write 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), again), "after the first attempt to repair it")
+	changed := set()
+	changed.Changed = true
+	require.Equal(t, []string{"write 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), changed), "with other times")
 }
 
 func TestPlan_CodeIsOver(t *testing.T) {
@@ -145,6 +148,18 @@ func TestPlan_CodeIsOver(t *testing.T) {
 		require.Equal(t, []string{"clear 1 in 2"}, steps(noon, limits, slots("", "", ""), unverified), "what the lock shows may be old")
 		require.Equal(t, []string{"gone 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), unverified), "the code of somebody else")
 	}
+	foreign := on(code(1, ""), 2, lockplan.Removing)
+	foreign.PIN, foreign.Ended = device.Secret{}, true
+	lock := slots("", "*", "")
+	lock[1].Name = "Cleaner"
+	foreign.Shown = lockplan.Fingerprint(foreign.ID, "Cleaner", time.Time{}, time.Time{})
+	require.Equal(t, []string{"clear 1 in 2"}, steps(noon, limits, lock, foreign))
+	lock[1].State, lock[1].PIN = device.SlotKnown, pin("4321")
+	require.Equal(t, []string{"clear 1 in 2"}, steps(noon, limits, lock, foreign), "its PIN was hidden before")
+	lock[1].Name = "Owner"
+	require.Equal(t, []string{"gone 1 in 2: modified"}, steps(noon, limits, lock, foreign))
+	lock[1].Name, lock[1].EndsAt = "Cleaner", noon
+	require.Equal(t, []string{"gone 1 in 2: modified"}, steps(noon, limits, lock, foreign))
 	moved := on(code(1, "1234"), 2, lockplan.Set)
 	require.Equal(t, []string{"clear 1 in 2"}, steps(noon.Add(-2*time.Hour), limits, slots("", "1234", ""), moved), "the stay was moved to a later time")
 }

@@ -24,6 +24,8 @@ var guestCalls = []call{
 	{name: "portal CreateGuestLink", do: func(ctx context.Context, h host, _ *world) error {
 		return only(h.portals.CreateGuestLink(ctx, h.ws, "a", "a/stay"))
 	}},
+	{name: "view GuestLink", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.GuestLink(ctx, "a/stay")) })},
+	{name: "session ShareStay", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.ShareStay(ctx, "a/stay")) })},
 	{name: "view Stay", do: guest(func(ctx context.Context, s *portal.Session) error {
 		return s.View(ctx, func(v *portal.View) error { return only(v.Stay(ctx)) })
 	})},
