@@ -230,7 +230,7 @@ func (p *plan) keep(c *Code) {
 		write(Removed)
 	case !slot.Occupied():
 		write("")
-	case (c.State == Removing || c.Changed) && readable(slot) && slot.PIN != c.PIN:
+	case readable(slot) && slot.PIN != c.PIN:
 		write(Modified)
 	case c.State == Removing, c.Changed: // a clear may have been acknowledged that the lock does not show yet
 		write("")
@@ -240,8 +240,6 @@ func (p *plan) keep(c *Code) {
 		if c.State != Set {
 			p.add(Step{Action: Verify, Code: c, Slot: c.Slot, Reason: Unreadable})
 		}
-	case slot.PIN != c.PIN:
-		write(Modified)
 	case slot.State == device.SlotDisabled:
 		write(Disabled)
 	case p.otherTimes(c, slot):
