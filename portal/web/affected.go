@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -83,13 +85,7 @@ func (x *exchange) affectedBySpace(s data.Space, plan data.DeleteReport) (out []
 	if !x.can(portal.ActionReadStaff) {
 		return out, nil
 	}
-	seen := map[string]bool{}
-	var keys []string
-	for _, d := range plan.Detached {
-		if d.From.Kind == data.KindStaffMember && !seen[d.From.Key] {
-			seen[d.From.Key], keys = true, append(keys, d.From.Key)
-		}
-	}
+	keys := lo.Uniq(lo.FilterMap(plan.Detached, func(d data.Detached, _ int) (string, bool) { return d.From.Key, d.From.Kind == data.KindStaffMember }))
 	if len(keys) == 0 {
 		return out, nil
 	}
@@ -118,10 +114,7 @@ func affectedText(groups []affected) string {
 
 // mustTypeName reports whether a delete affects so much that the visitor must type the name.
 func mustTypeName(plan data.DeleteReport) bool {
-	detached := map[data.Ref]bool{}
-	for _, d := range plan.Detached {
-		detached[d.From] = true
-	}
+	detached := lo.UniqBy(plan.Detached, func(d data.Detached) data.Ref { return d.From })
 	return len(plan.Deleted)+len(detached) > maxWithoutName
 }
 

@@ -17,7 +17,7 @@ type guestLinkPage struct {
 
 // sharesStay reports whether a guest link of an access grant can be created.
 func (x *exchange) sharesStay(row grantRow) bool {
-	return x.can(portal.ActionShareStay) && !row.Ends.IsZero() && row.State != stateEnded
+	return x.can(portal.ActionShareStay) && x.guestLinkFault(row) == ""
 }
 
 // guestLinkFault returns the reason for which an access grant can have no guest link, or "".
