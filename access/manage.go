@@ -27,8 +27,8 @@ import (
 // on the lock. ManageCode calls no device.
 //
 // ManageCode returns [ErrCodeNotFound], and a [validation.Error] with the path "access_code_id" for a code that cannot be managed: if the
-// lock does not show its PIN, if it does not open the lock or its time has ended, if it would be written only later, if its time is not longer
-// than the lead and the grace of the rules, and if the rules of the customer give access grants no codes.
+// lock does not show its PIN, if it does not open the lock or its time has ended, if it would be written only later, if its time is not
+// longer than the lead and the grace of the rules, and if the rules of the customer give access grants no codes.
 func (c *Scope) ManageCode(ctx context.Context, id uuid.UUID) (code Code, err error) {
 	unmanaged, lock, err := c.UnmanagedCode(ctx, id)
 	if err != nil {
@@ -138,8 +138,8 @@ func (s *Service) manage(ctx context.Context, w *data.Workspace, tx data.Custome
 }
 
 // DeleteUnmanagedCode schedules the removal of an unmanaged code of the scope from its lock. While the [Service] runs, it clears the slot
-// of the code, unless the lock shows another PIN, or, if PINs are hidden, another name or other times. [Scope.Removals] lists the removal until the lock has
-// confirmed it. DeleteUnmanagedCode calls no device. It returns the lock, or [ErrCodeNotFound].
+// of the code, unless the lock shows another PIN, or, if PINs are hidden, another name or other times. [Scope.Removals] lists the removal
+// until the lock has confirmed it. DeleteUnmanagedCode calls no device. It returns the lock, or [ErrCodeNotFound].
 func (c *Scope) DeleteUnmanagedCode(ctx context.Context, id uuid.UUID) (lock Device, err error) {
 	unmanaged, lock, err := c.UnmanagedCode(ctx, id)
 	if err != nil {

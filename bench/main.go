@@ -36,7 +36,7 @@ type bench struct {
 	goals bool      // measure only contenders to which goals of backends refer
 	log   io.Writer // progress messages
 
-	server    *server // PostgreSQL; nil before its first use, or if there is none
+	server    *server // PostgreSQL; nil before its first use, and if no server is available
 	serverErr error   // why there is no server
 }
 

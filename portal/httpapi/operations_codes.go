@@ -79,7 +79,7 @@ func getCode(ctx context.Context, c *call, r *getCodeRequest) (out jsonObject, e
 	return jsonObject{"access_code": encoded[0]}, nil
 }
 
-// findCode returns the first access code of a customer that a query selects. found is false if there is none.
+// findCode returns the first access code of a customer that a query selects. found is false if it selects no code.
 func (c *call) findCode(ctx context.Context, customer string, q access.CodeQuery) (code access.Code, found bool, err error) {
 	for q.Limit = 1; ; {
 		page, err := c.scope(customer).Codes(ctx, q)
