@@ -17,7 +17,7 @@ func TestFeed_Update_ListsChangedFields(t *testing.T) {
 			"sites": [{"site_key": "s", "name": "S"}, {"site_key": "s2", "name": "S"}],
 			"spaces": [{"space_key": "a", "name": "A", "parent_site_key": "s", "customer_data": {"address": "Road", "time_zone": "Europe/Lisbon"}, "duration_minutes": 5}],
 			"rooms": [{"room_key": "r", "name": "R"}, {"room_key": "q", "name": "Q"}],
-			"guests": [{"guest_key": "g", "name": "G"}], "tenants": [{"tenant_key": "t", "name": "T"}],
+			"staff_members": [{"staff_member_key": "m", "name": "M"}], "guests": [{"guest_key": "g", "name": "G"}], "tenants": [{"tenant_key": "t", "name": "T"}],
 			"reservations": [{"reservation_key": "b", "room_keys": ["r", "q"], "guest_key": "g", "custom_metadata": {"a": "secret"}}]}`)
 		require.NoError(t, err)
 		for _, c := range changes(t, ws, data.Cursor{}) {
@@ -35,6 +35,8 @@ func TestFeed_Update_ListsChangedFields(t *testing.T) {
 			{`"spaces": [{"space_key": "a", "customer_data": {"address": null, "default_checkin_time": "15:00"}}]`, "customer_data.default_checkin_time,customer_data.address"},
 			{`"spaces": [{"space_key": "a", "geolocation": {"latitude": 1, "longitude": 2}}]`, "geolocation"},
 			{`"guests": [{"guest_key": "g", "email_address": "a@x.example", "phone_number": "1"}]`, "email_address,phone_number"},
+			{`"staff_members": [{"staff_member_key": "m", "room_keys": ["r"], "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z"}]`, "starts_at,ends_at,room_keys"},
+			{`"staff_members": [{"staff_member_key": "m", "ends_at": null}]`, "ends_at"},
 			{`"reservations": [{"reservation_key": "b", "tenant_key": "t", "guest_key": null}]`, "guest_key,tenant_key"},
 			{`"reservations": [{"reservation_key": "b", "space_keys": ["r"]}]`, "space_keys,room_keys"},
 			{`"reservations": [{"reservation_key": "b", "custom_metadata": {"a": "hidden"}, "preferred_code": "4711"}]`, "custom_metadata,preferred_code"},

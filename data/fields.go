@@ -44,6 +44,7 @@ var (
 	insideSites = setOf(KindSpace, KindRoom, KindUnit, KindCommonArea)
 	withStays   = setOf(KindPropertyListing, KindReservation)
 	withSpaces  = allGrants | setOf(KindStaffMember)
+	withWindow  = withSpaces
 
 	nameRequired = allSpaces | allUsers
 )
@@ -66,8 +67,8 @@ func buildFields() []field {
 		{"custom_metadata", 9, withStays, metadataField{}},
 		{"email_address", 10, allUsers, textField{at: func(n *node) *string { return &n.email }, rule: checkEmail}},
 		{"phone_number", 11, allUsers, textField{at: func(n *node) *string { return &n.phone }}},
-		{"starts_at", 12, allGrants, timeField{func(n *node) *time.Time { return &n.startsAt }}},
-		{"ends_at", 13, allGrants, timeField{func(n *node) *time.Time { return &n.endsAt }}},
+		{"starts_at", 12, withWindow, timeField{func(n *node) *time.Time { return &n.startsAt }}},
+		{"ends_at", 13, withWindow, timeField{func(n *node) *time.Time { return &n.endsAt }}},
 		{"preferred_code", 14, allGrants, textField{at: func(n *node) *string { return &n.preferredCode }, rule: checkPreferredCode}},
 		{"device_ids", 15, allGrants, devicesField{}},
 	}

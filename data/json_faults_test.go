@@ -42,7 +42,7 @@ func TestPush_SeveralFaults_ReportsEachAndWritesNothing(t *testing.T) {
 			"customer_data": {"time_zone": "Lisbon", "default_checkin_time": "25:00"}
 		}],
 		"property_listings": [{"property_listing_key": "p", "name": "P", "custom_metadata": {"a.b": "x", "c": 1}}],
-		"staff_members": ["Mia"],
+		"staff_members": ["Mia", {"staff_member_key": "m", "name": "M", "starts_at": "2025-01-02T00:00:00Z", "ends_at": "2025-01-02T00:00:00Z"}],
 		"reservations": [
 			{"reservation_key": "r", "guest_key": "g", "tenant_key": "t", "room_keys": ["3", 4, ""]},
 			{"reservation_key": "late", "starts_at": "2025-01-02T00:00:00Z", "ends_at": "2025-01-02T00:00:00Z"},
@@ -64,6 +64,7 @@ func TestPush_SeveralFaults_ReportsEachAndWritesNothing(t *testing.T) {
 		"property_listings[0].custom_metadata.a.b format",
 		"property_listings[0].custom_metadata.c type",
 		"staff_members[0] type",
+		"staff_members[1].ends_at time_order",
 		"reservations[0].tenant_key one_user",
 		"reservations[0].room_keys[1] type",
 		"reservations[0].room_keys[2] required",
@@ -150,6 +151,10 @@ func TestPush_ValuesAtAndBeyondLimits_ReturnFaults(t *testing.T) {
 		{"field of another kind", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", DurationMinutes: 1, CustomMetadata: data.CustomMetadata{"a": "b"}},
 			[]string{"rooms[0].duration_minutes not_a_field", "rooms[0].custom_metadata not_a_field"}},
 		{"spaces of a guest", data.UserIdentity{Kind: data.KindGuest, Key: "1", Name: "G", Spaces: data.Refs(data.KindRoom, "1")}, []string{"guests[0].room_keys not_a_field"}},
+		{"times of a guest", data.UserIdentity{Kind: data.KindGuest, Key: "1", Name: "G", StartsAt: day(1), EndsAt: day(2)},
+			[]string{"guests[0].starts_at not_a_field", "guests[0].ends_at not_a_field"}},
+		{"clear of the end of a guest", data.UserIdentity{Kind: data.KindGuest, Key: "1", Name: "G", Clear: []string{"ends_at"}}, []string{"guests[0].clear not_a_field"}},
+		{"end of a staff member before the start", data.StaffMember("1", "M").During(day(2), day(1)), []string{"staff_members[0].ends_at time_order"}},
 		{"guest in Spaces", data.Space{Kind: data.KindGuest, Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
 		{"no kind", data.Space{Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
 		{"staff member as user", data.Reservation("1", data.Ref{Kind: data.KindStaffMember, Key: "m"}), []string{"reservations[0].user not_a_field"}},
@@ -215,6 +220,8 @@ func TestPush_WrongJSONTypes_ReturnFaults(t *testing.T) {
 				"spaces[0].duration_minutes range", "spaces[0].geolocation.latitude type"},
 			`{"customer_key": "a", "bookings": [{"booking_key": "b", "room_keys": "1", "starts_at": 5, "ends_at": "0000-01-01T00:00:00Z"}]}`: {
 				"bookings[0].room_keys type", "bookings[0].starts_at type", "bookings[0].ends_at format"},
+			`{"customer_key": "a", "staff_members": [{"staff_member_key": "m", "name": "M", "starts_at": 5, "ends_at": "0000-01-01T00:00:00Z"}]}`: {
+				"staff_members[0].starts_at type", "staff_members[0].ends_at format"},
 		} {
 			_, err := pushJSON(t, ws, body)
 			if want == nil {
@@ -255,8 +262,12 @@ func TestPush_InvalidGoValues_ReturnsFaults(t *testing.T) {
 		early.StartsAt = time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)
 		texts := data.Reservation("texts", data.Ref{})
 		texts.CustomMetadata = data.CustomMetadata{"a\x00": "x", "b": "y\x00"}
-		_, err := ws.Push(t.Context(), data.CustomerData{CustomerKey: "a", AccessGrants: []data.AccessGrant{late, early, texts}})
+		_, err := ws.Push(t.Context(), data.CustomerData{
+			CustomerKey: "a", AccessGrants: []data.AccessGrant{late, early, texts},
+			UserIdentities: []data.UserIdentity{data.StaffMember("m", "M").During(early.StartsAt, late.EndsAt)},
+		})
 		require.ElementsMatch(t, []string{
+			"staff_members[0].starts_at range", "staff_members[0].ends_at range",
 			"reservations[0].ends_at range", "reservations[1].starts_at range",
 			"reservations[2].custom_metadata.a\x00 text_format", "reservations[2].custom_metadata.b text_format",
 		}, faults(t, err))

@@ -96,7 +96,7 @@ const (
 	KindTenant       //
 	KindResident     //
 	KindUser         //
-	KindStaffMember  // also refers to the spaces that it serves
+	KindStaffMember  // also has the spaces that it serves, and the time in which it does
 )
 
 // The kinds of access grants.

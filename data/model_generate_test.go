@@ -45,6 +45,10 @@ func generateOperations(r *rand.Rand, n int) []modelOp {
 				g.fields[name] = value()
 			}
 		}
+		times := func() {
+			set(40, "starts_at", func() any { return data.FormatTime(day(float64(r.IntN(5)))) })
+			set(40, "ends_at", func() any { return data.FormatTime(day(float64(3 + r.IntN(5)))) })
+		}
 		text := func() any { return []string{"", "A", "B", "C"}[min(r.IntN(12), 3)] }
 		if chance(94) {
 			g.fields["name"] = []string{"A", "B", "C"}[r.IntN(3)]
@@ -63,6 +67,7 @@ func generateOperations(r *rand.Rand, n int) []modelOp {
 				for _, alias := range []string{"site_keys", "room_keys", "unit_keys"} {
 					set(40, alias, func() any { return keys() })
 				}
+				times()
 			}
 		default:
 			if chance(70) {
@@ -71,8 +76,7 @@ func generateOperations(r *rand.Rand, n int) []modelOp {
 			for _, alias := range []string{"space_keys", "room_keys", "property_listing_keys"} {
 				set(40, alias, func() any { return keys() })
 			}
-			set(40, "starts_at", func() any { return data.FormatTime(day(float64(r.IntN(5)))) })
-			set(40, "ends_at", func() any { return data.FormatTime(day(float64(3 + r.IntN(5)))) })
+			times()
 		}
 		if g.kind == "property_listing" || g.kind == "reservation" {
 			set(40, "custom_metadata", func() any {

@@ -52,7 +52,7 @@ func (s Space) node() *node {
 func (u UserIdentity) node() *node {
 	return &node{
 		kind: u.Kind, key: u.Key, name: u.Name, email: u.EmailAddress, phone: u.PhoneNumber,
-		spaces: byAlias(u.Spaces), clear: u.Clear, notes: u.notes, meta: u.Meta,
+		spaces: byAlias(u.Spaces), startsAt: utcMicro(u.StartsAt), endsAt: utcMicro(u.EndsAt), clear: u.Clear, notes: u.notes, meta: u.Meta,
 	}
 }
 
@@ -75,7 +75,7 @@ func (n *node) space() Space {
 func (n *node) userIdentity() UserIdentity {
 	return UserIdentity{
 		Kind: n.kind, Key: n.key, Name: n.name, EmailAddress: n.email, PhoneNumber: n.phone,
-		Spaces: n.spaces, Clear: n.clear, notes: n.notes, Meta: n.meta,
+		Spaces: n.spaces, StartsAt: n.startsAt, EndsAt: n.endsAt, Clear: n.clear, notes: n.notes, Meta: n.meta,
 	}
 }
 

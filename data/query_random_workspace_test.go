@@ -160,6 +160,10 @@ func (r *generator) workspace(t *testing.T, ws *data.Workspace) *naiveWorkspace 
 			}
 			if u.kind == "staff_member" {
 				u.spaces = r.pickSeveral(spaces, 4)
+				if r.oneIn(2) {
+					u.starts = day(float64(r.IntN(20)))
+					u.ends = u.starts.Add(time.Hour)
+				}
 			} else {
 				users = append(users, u.key)
 			}
@@ -268,7 +272,7 @@ func (n *naiveWorkspace) push(t *testing.T, ws *data.Workspace, customer string,
 		case "space":
 			d.Add(data.Space{Kind: kind(r.kind), Key: r.key, Name: r.name, ParentSiteKey: r.site, CustomMetadata: r.metadata})
 		case "user_identity":
-			d.Add(data.UserIdentity{Kind: kind(r.kind), Key: r.key, Name: r.name, EmailAddress: r.email, PhoneNumber: r.phone, Spaces: data.Refs(data.KindRoom, r.spaces...)})
+			d.Add(data.UserIdentity{Kind: kind(r.kind), Key: r.key, Name: r.name, EmailAddress: r.email, PhoneNumber: r.phone, Spaces: data.Refs(data.KindRoom, r.spaces...), StartsAt: r.starts, EndsAt: r.ends})
 		default:
 			g := data.AccessGrant{Kind: kind(r.kind), Key: r.key, Name: r.name, PreferredCode: r.code, StartsAt: r.starts, EndsAt: r.ends, CustomMetadata: r.metadata}
 			g.Spaces = data.Refs(data.KindUnit, r.spaces...)

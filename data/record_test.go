@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/hex"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func FuzzRecord(f *testing.F) {
 		n.metadata = CustomMetadata{"a": true, "b": "c"}
 		n.spaces = Refs(KindRoom, "1", "2")
 		n.user = Ref{KindGuest, "g"}
+		n.startsAt, n.endsAt = time.Unix(1, 0).UTC(), time.Unix(2, 0).UTC()
 		f.Add(byte(row.kind), encodeRecord(n))
 	}
 	c := &customer{key: "acme"}
@@ -39,6 +41,18 @@ func FuzzRecord(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, encodeRecord(n), encodeRecord(again))
 	})
+}
+
+// TestRecord_StaffMemberWithoutTimes_IsReadAndWrittenAsBefore reads a record that was written when staff members had no times.
+func TestRecord_StaffMemberWithoutTimes_IsReadAndWrittenAsBefore(t *testing.T) {
+	t.Parallel()
+	record, err := hex.DecodeString("02010203000000000000000000000000008006379da05b60008006379da06aa2400368001001034d69610b01312106027231027232")
+	require.NoError(t, err)
+	n, err := decodeRecord(&customer{key: "acme"}, Ref{KindStaffMember, "m"}, record)
+	require.NoError(t, err)
+	u := n.userIdentity()
+	require.Equal(t, []any{"Mia", "1", Refs(KindRoom, "r1", "r2"), true, true}, []any{u.Name, u.PhoneNumber, u.Spaces, u.StartsAt.IsZero(), u.EndsAt.IsZero()})
+	require.Equal(t, record, encodeRecord(n))
 }
 
 // FuzzCustomerRecord and the two below hold the same of the other values.

@@ -121,6 +121,11 @@ type UserIdentity struct {
 	// names an alias, such as "room_keys", empties the whole list.
 	Spaces []Ref
 
+	// StartsAt and EndsAt bound the time in which a staff member serves the spaces. The fields "starts_at" and "ends_at" of
+	// staff_members extend the API. The staff member's access codes are valid in this time only, see package access.
+	StartsAt time.Time // UTC, whole microseconds; zero means no start; for KindStaffMember
+	EndsAt   time.Time // UTC, whole microseconds, after StartsAt; zero means no end; for KindStaffMember
+
 	Clear []string
 	Meta  Meta
 
@@ -243,6 +248,12 @@ func Reservation(key string, user Ref, spaces ...Ref) AccessGrant {
 // Booking returns an access grant of the kind "booking".
 func Booking(key string, user Ref, spaces ...Ref) AccessGrant {
 	return AccessGrant{Kind: KindBooking, Key: key, User: user, Spaces: spaces}
+}
+
+// During returns a copy of the staff member with these times.
+func (u UserIdentity) During(startsAt, endsAt time.Time) UserIdentity {
+	u.StartsAt, u.EndsAt = startsAt, endsAt
+	return u
 }
 
 // During returns a copy of the access grant with these times.

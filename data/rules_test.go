@@ -38,7 +38,7 @@ func TestPush_EachFieldOnEachKind_FollowsTheSchema(t *testing.T) {
 		"room": {"name", "parent_site_key"}, "common_area": {"name", "parent_site_key"}, "unit": {"name", "parent_site_key"},
 		"property_listing": {"name", "custom_metadata"},
 		"user_identity":    userFields, "guest": userFields, "tenant": userFields, "resident": userFields, "user": userFields,
-		"staff_member": append(slices.Clone(userFields), spaceKeys...),
+		"staff_member": append(append(slices.Clone(userFields), "starts_at", "ends_at"), spaceKeys...),
 		"access_grant": grantFields, "booking": grantFields, "reservation": append(slices.Clone(grantFields), "custom_metadata"),
 	}
 	require.Len(t, fields, len(data.Kinds()))
