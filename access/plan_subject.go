@@ -32,7 +32,8 @@ func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
 		sp.starts, sp.ends = p.rules.window(r)
 		return sp, true
 	case data.UserIdentity:
-		return subjectPlan{subject: devicedata.StaffSubject(r.Key), spaces: r.Spaces, wanted: p.rules.staffCodes}, r.Kind == data.KindStaffMember
+		sp = subjectPlan{subject: devicedata.StaffSubject(r.Key), spaces: r.Spaces, wanted: p.rules.staffCodes, starts: r.StartsAt, ends: r.EndsAt}
+		return sp, r.Kind == data.KindStaffMember
 	}
 	return sp, false
 }

@@ -227,7 +227,7 @@ func (s *Service) replanCustomer(ctx context.Context, w *data.Workspace, id devi
 	}
 }
 
-// subjectsOf returns the access grants that have not ended and the staff members that open a device, and those with codes on it. The zero
+// subjectsOf returns the access grants and the staff members that open a device and have not ended, and those with codes on it. The zero
 // id stands for all devices.
 func (s *Service) subjectsOf(ctx context.Context, snapshot *data.Snapshot, customer data.Customer, id uuid.UUID) ([]data.Ref, error) {
 	found := refSet{}
@@ -299,10 +299,11 @@ func refOf(s devicedata.Subject) data.Ref {
 	return data.Ref{Kind: data.KindUserIdentity, Key: s.Key}
 }
 
-// addSubjects adds the access grants that have not ended and the staff members of a space and, if it is a site, of its spaces. An
-// empty key selects those of all spaces.
+// addSubjects adds the access grants and the staff members of a space and, if it is a site, of its spaces, except those that have
+// ended. An empty key selects those of all spaces.
 func (s *Service) addSubjects(ctx context.Context, snapshot *data.Snapshot, customer data.Customer, spaceKey string, found *refSet) error {
-	q := data.Query{CustomerKey: customer.Key, SpaceKey: spaceKey, Limit: 1000, From: s.now().Add(-maxRuleMinutes * time.Minute)}
+	now := s.now()
+	q := data.Query{CustomerKey: customer.Key, SpaceKey: spaceKey, Limit: 1000, From: now.Add(-maxRuleMinutes * time.Minute)}
 	for {
 		page, err := snapshot.AccessGrants(ctx, q)
 		if err != nil {
@@ -322,7 +323,9 @@ func (s *Service) addSubjects(ctx context.Context, snapshot *data.Snapshot, cust
 			return err
 		}
 		for _, u := range page.Items {
-			found.add(data.Ref{Kind: data.KindUserIdentity, Key: u.Key})
+			if u.EndsAt.IsZero() || now.Before(u.EndsAt) {
+				found.add(data.Ref{Kind: data.KindUserIdentity, Key: u.Key})
+			}
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {
 			return nil

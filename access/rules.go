@@ -18,7 +18,8 @@ type Rules struct {
 	// GrantCodes reports whether access grants get access codes. The default is true.
 	GrantCodes device.Optional[bool] `json:"access_grant_codes,omitzero"`
 
-	// StaffCodes reports whether staff members get access codes for the locks of their spaces, without an end. The default is false.
+	// StaffCodes reports whether staff members get access codes for the locks of their spaces, from StartsAt until EndsAt of
+	// [data.UserIdentity]. The default is false.
 	StaffCodes device.Optional[bool] `json:"staff_member_codes,omitzero"`
 
 	// PhoneLast4 reports whether the last four digits of the guest's phone number are the PIN, unless the access grant has a preferred
@@ -26,7 +27,7 @@ type Rules struct {
 	PhoneLast4 device.Optional[bool] `json:"prefer_guest_phone_last4_as_code,omitzero"`
 
 	// LeadMinutes and GraceMinutes are the minutes before the start and after the end of an access grant in which its codes are valid
-	// too, from 0 to 1440. The default is 0.
+	// too, from 0 to 1440. The default is 0. They do not apply to staff members.
 	LeadMinutes  device.Optional[int] `json:"lead_minutes,omitzero"`
 	GraceMinutes device.Optional[int] `json:"grace_minutes,omitzero"`
 
