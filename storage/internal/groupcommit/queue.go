@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/customerportal-go/customerportal/storage/internal/overlay"
+	"github.com/customerportal-go/customerportal/storage/internal/transaction"
 )
 
 // No further Update joins a batch that has reached one of these limits, so that the Updates
@@ -60,6 +61,7 @@ type Queue struct {
 	Writer chan struct{}
 
 	apply Apply
+	rows  transaction.RowCache // of the state of the engine, for Updates
 
 	mu       sync.Mutex
 	wake     *sync.Cond
@@ -231,6 +233,9 @@ func (q *Queue) applyAll() {
 		close(b.started)
 		q.mu.Unlock()
 		outcome, wait := q.apply(b.writes)
+		if outcome.Err == nil {
+			q.rows.Apply(b.writes)
+		}
 		q.mu.Lock()
 		q.applying = nil
 		if wait == nil {

@@ -70,6 +70,7 @@ func (q *Queue) attempt(ctx context.Context, begin func([]*overlay.Layer) *trans
 		return nil, nil, err
 	}
 	t := begin(layers)
+	t.UseCache(&q.rows)
 	defer t.End() // if fn panics or calls runtime.Goexit
 	err = fn(t)
 	t.End()

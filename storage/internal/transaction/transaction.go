@@ -43,6 +43,7 @@ type Reader struct {
 	ended   bool
 	snap    Snapshot
 	own     *overlay.Layer // writes of this transaction; nil in a View
+	cache   *RowCache      // rows of the engine; nil if reads are not cached
 	cursors map[*Cursor]struct{}
 }
 
@@ -81,7 +82,7 @@ func (r *Reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 				return nil, err
 			}
 		}
-		value, err := r.get(key)
+		value, err := r.get(key, len(keys) <= maxCachedGet)
 		if err != nil {
 			return nil, err
 		}
@@ -90,8 +91,9 @@ func (r *Reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	return values, ctx.Err()
 }
 
-// get returns the value of key, or nil. The caller holds mu.
-func (r *Reader) get(key []byte) ([]byte, error) {
+// get returns the value of key, or nil. addToCache means that a row of the engine is added to
+// the cache. The caller holds mu.
+func (r *Reader) get(key []byte, addToCache bool) ([]byte, error) {
 	if len(key) > r.limits.KeyBytes {
 		return nil, nil
 	}
@@ -105,7 +107,17 @@ func (r *Reader) get(key []byte) ([]byte, error) {
 			return valueOf(w), nil
 		}
 	}
-	return r.snap.Get(key)
+	if r.cache == nil {
+		return r.snap.Get(key)
+	}
+	if value, cached := r.cache.get(key); cached {
+		return valueOf(overlay.Write{Value: value}), nil
+	}
+	value, err := r.snap.Get(key)
+	if err == nil && addToCache {
+		r.cache.add(key, valueOf(overlay.Write{Value: value}))
+	}
+	return value, err
 }
 
 // clone returns a copy that is never nil, because an empty value must not be nil.
@@ -241,6 +253,10 @@ var _ storage.Tx = (*Tx)(nil)
 func NewTx(l storage.Limits, snap Snapshot, bases []*overlay.Layer) *Tx {
 	return &Tx{Reader: Reader{limits: l, snap: snap, bases: bases, own: overlay.NewLayer()}}
 }
+
+// UseCache makes Get read rows of the engine from c and add them to it. It is called before
+// the first Get.
+func (t *Tx) UseCache(c *RowCache) { t.cache = c }
 
 // Writes returns the writes of the transaction, or the error of the first write that has
 // failed. The transaction must have ended.
