@@ -35,7 +35,7 @@ type affected struct {
 
 type affectedPerson struct {
 	Name, Place, Path string
-	Ends              time.Time // of a stay, or zero
+	Starts, Ends      time.Time // of a stay, or zero
 }
 
 // affectedByGrant returns the guest of an access grant if the guest is in house.
@@ -47,7 +47,7 @@ func (x *exchange) affectedByGrant(row grantRow) []affected {
 }
 
 func (x *exchange) affectedGuest(row grantRow) affectedPerson {
-	p := affectedPerson{Name: row.Name, Place: strings.Join(row.Spaces, ", "), Path: x.resourcePath(row.Ref), Ends: row.Ends}
+	p := affectedPerson{Name: row.Name, Place: strings.Join(row.Spaces, ", "), Path: x.resourcePath(row.Ref), Starts: row.Starts, Ends: row.Ends}
 	if row.Guest != "" {
 		p.Name = row.Guest
 	}
@@ -106,7 +106,7 @@ func affectedText(groups []affected) string {
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\x00%s %d", g.Title, g.More)
 		for _, p := range g.People {
-			fmt.Fprintf(&b, "\x00%s\x00%s\x00%s\x00%s", p.Name, p.Place, p.Path, data.FormatTime(p.Ends))
+			fmt.Fprintf(&b, "\x00%s\x00%s\x00%s\x00%s\x00%s", p.Name, p.Place, p.Path, data.FormatTime(p.Starts), data.FormatTime(p.Ends))
 		}
 	}
 	return b.String()

@@ -77,7 +77,7 @@ func openDevices(t *testing.T, c portal.Config) (*fixture, *browser) {
 func TestConnect_Form_ConnectsAccount(t *testing.T) {
 	t.Parallel()
 	f, b := openDevices(t, portal.Config{})
-	require.Contains(t, b.get(b.home+"connect").body, "<h1>Connect</h1>")
+	require.Contains(t, b.get(b.home+"connect").body, "<h1>Connections</h1>")
 	require.Contains(t, b.get(b.home+"connect").body, "Simulated devices")
 	form := b.post(b.home + startPath)
 	require.Equal(t, http.StatusOK, form.StatusCode)

@@ -76,12 +76,12 @@ func TestDeletions_PeopleConcerned_AreNamed(t *testing.T) {
 	const inHouse = "3 guests are in house Guest here0 Room 101 Check-out Sun, Mar 15, 2026, 11:00 AM Guest here1 Room 101 Check-out Mon, Mar 16, 2026, 11:00 AM Guest here2 Room 101 Check-out Tue, Mar 17, 2026, 11:00 AM"
 	later := "7 guests are still to arrive"
 	for i := range 5 {
-		later += fmt.Sprintf(" Guest later%d Room 101 Check-out %s", i, at(21+i, 11).Format("Mon, Jan 2, 2006, 3:04 PM"))
+		later += fmt.Sprintf(" Guest later%d Room 101 Check-in %s", i, at(20+i, 15).Format("Mon, Jan 2, 2006, 3:04 PM"))
 	}
 	later += " and 2 more"
 	for path, want := range map[string][]string{
-		"spaces/delete?key=101":            {inHouse, later, "1 of the staff loses access Eve"},
-		"spaces/delete?key=lisbon":         {inHouse, later, "1 of the staff loses access Eve"},
+		"spaces/delete?key=101":            {inHouse, later, "1 of the staff loses access here Eve"},
+		"spaces/delete?key=lisbon":         {inHouse, later, "1 of the staff loses access here Eve"},
 		"spaces/delete?key=102":            nil,
 		"spaces/delete?key=porto":          nil,
 		"reservations/cancel?key=b-here1":  {"1 guest is in house Guest here1 Room 101 Check-out Mon, Mar 16, 2026, 11:00 AM"},

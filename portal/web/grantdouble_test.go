@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	anywayButton = regexp.MustCompile(`<button form="form" name="anyway" value="([^"]+)"`)
+	anywayButton = regexp.MustCompile(`<button class="danger fill" form="form" name="anyway" value="([^"]+)"`)
 	pickedSpace  = regexp.MustCompile(`name="space" value="([^"]*)"( checked)?> <span>(.*?)</span></label>`)
 	formToken    = regexp.MustCompile(`name="token" value="([^"]+)"`)
 )
@@ -50,7 +50,7 @@ func TestNewBooking_RoomIsTaken_IsCreatedAfterAWarning(t *testing.T) {
 	}
 	a := post("101", "2026-03-17T10:00", "2026-03-18T11:00")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "Already taken in this time:")
+	require.Contains(t, a.body, "Already taken at that time. Nothing was saved yet.")
 	require.Regexp(t, `<a href="[^"]*key=a"><bdi translate="no">Ada</bdi></a> <span class="muted"><bdi translate="no">Room 101</bdi></span></span>\n<span><time [^>]*>Sun, Mar 15, 2026, 3:00 PM</time> – <time [^>]*>Tue, Mar 17, 2026, 11:00 AM`, a.body)
 	require.Contains(t, a.body, "data-typed")
 	require.Equal(t, 1, count())
@@ -88,10 +88,10 @@ func TestNewBooking_Spaces_FreeOnesComeFirst(t *testing.T) {
 	t.Parallel()
 	_, b := openToday(t, portal.Config{}, atDay("a", 39, 83, "101"), data.CommonArea("pool", "Pool"), data.Site("s", "S"))
 	path := b.home + "reservations/new"
-	require.Equal(t, []string{"pool", "102", "101!"}, picked(b.get(path+"?from=2026-03-16").body))
-	require.Equal(t, []string{"101*!", "pool", "102"}, picked(b.get(path+"?from=2026-03-16&space=101").body))
-	require.Equal(t, []string{"pool", "101", "102"}, picked(b.get(path+"?from=2026-03-17").body))
-	require.Equal(t, []string{"pool", "102", "101!"}, picked(b.post(path, "starts_at", "2026-03-16T10:00", "ends_at", "2026-03-20T11:00", "zone", "Europe/Lisbon", "find", "1").body))
+	require.Equal(t, []string{"102", "pool", "101!"}, picked(b.get(path+"?from=2026-03-16").body))
+	require.Equal(t, []string{"101*!", "102", "pool"}, picked(b.get(path+"?from=2026-03-16&space=101").body))
+	require.Equal(t, []string{"101", "102", "pool"}, picked(b.get(path+"?from=2026-03-17").body))
+	require.Equal(t, []string{"102", "pool", "101!"}, picked(b.post(path, "starts_at", "2026-03-16T10:00", "ends_at", "2026-03-20T11:00", "zone", "Europe/Lisbon", "find", "1").body))
 
 	// The first 60 rooms are taken.
 	var all []data.Resource
@@ -117,7 +117,7 @@ func TestNewBooking_Day_ProposesTheTimesOfTheSite(t *testing.T) {
 	for query, want := range map[string][2]string{
 		"from=2026-05-10&space=s1":  {"2026-05-10T16:30", "2026-05-11T10:15"},
 		"from=2026-05-10&space=101": {"2026-05-10T15:00", "2026-05-11T11:00"}, // the usual times of hotels
-		"from=x&space=101":          {"", ""},
+		"from=x&space=101":          {"2026-03-14T15:00", "2026-03-15T11:00"}, // today
 	} {
 		body := b.get(b.home + "reservations/new?" + query).body
 		require.Contains(t, body, `name="starts_at" type="datetime-local" value="`+want[0]+`"`, query)

@@ -72,7 +72,7 @@ func TestMove_SeveralSpaces_OneIsReplaced(t *testing.T) {
 	f.pushResources(t, data.CommonArea("pool", "Pool"))
 	f.pushResources(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Spaces: append(data.Refs(data.KindRoom, "101", "102"), data.Refs(data.KindCommonArea, "pool")...)})
 	page := b.get(b.home + movePath)
-	require.Contains(t, page.body, "Which one becomes free?")
+	require.Contains(t, page.body, "Which one should become free?")
 	require.Empty(t, moveTargets(page.body))
 	require.Equal(t, http.StatusConflict, b.post(b.home+movePath, "space", "103").StatusCode, "it is not known which room the guest leaves")
 	path := b.home + "reservations/move?key=b1&out=101"

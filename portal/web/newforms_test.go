@@ -144,7 +144,7 @@ func TestNewReservation_SearchForGuests_KeepsTypedValues(t *testing.T) {
 
 	a = b.submit(path, withValues(withTyped(formValues(t, b.get(path)), typed), "guest", "nobody"))
 	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
-	require.Contains(t, a.body, "This is not here anymore.")
+	require.Contains(t, a.body, "This no longer exists.")
 }
 
 func TestNewReservation_ForExistingGuest_CreatesNoGuest(t *testing.T) {

@@ -22,6 +22,7 @@ const (
 // steps are the buttons on the page of an access grant. It has none in a portal that does not allow edits.
 type steps struct {
 	Key    string
+	Ends   bool      // there is an end to change
 	Extend *laterEnd // nil if there is no end to extend
 	Move   bool
 	Hidden []hiddenInput
@@ -37,7 +38,8 @@ type extendPage struct {
 	Hidden  []hiddenInput
 	Nights  []laterEnd
 	Late    []laterEnd
-	Clashes []clash // the page asks whether to ignore them
+	Clashes []clash   // the page asks whether to ignore them
+	Until   time.Time // the new end, if there are clashes
 	Changed bool
 	Back    string
 	From    string
@@ -56,7 +58,7 @@ func (x *exchange) steps(g data.AccessGrant, row grantRow) *steps {
 	if !x.can(portal.ActionEditAccessGrant) {
 		return nil
 	}
-	out := &steps{Key: g.Key, Move: x.can(portal.ActionReadSpaces)}
+	out := &steps{Key: g.Key, Ends: !row.Ends.IsZero(), Move: x.can(portal.ActionReadSpaces)}
 	if choices := x.laterEnds(row); len(choices) > 0 {
 		out.Extend, out.Hidden = &choices[0], stepInputs(row)
 	}
@@ -182,6 +184,7 @@ func saveExtend(x *exchange) error {
 				return err
 			}
 			if len(page.Clashes) > 0 {
+				page.Until = edit.EndsAt.In(f.Zone)
 				return x.renderExtend(409, page)
 			}
 		}

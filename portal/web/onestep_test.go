@@ -108,7 +108,7 @@ func TestExtend_RoomTakenByAnotherBooking_AsksFirst(t *testing.T) {
 			}
 			require.Equal(t, http.StatusConflict, a.StatusCode)
 			require.Equal(t, at(22, 11), f.booking(t, "b1").EndsAt, "nothing is saved yet")
-			require.Contains(t, a.body, "It is already taken at that time. Nothing was saved yet.")
+			require.Contains(t, a.body, "Already taken at that time. Nothing was saved yet.")
 			require.Regexp(t, `Bob &amp; Co</bdi></a> <span class="muted"><bdi translate="no">Room 101</bdi></span></span>\s*<span><time [^>]*>Sun, Mar 22, 2026, 3:00 PM</time>`, a.body)
 			require.Equal(t, http.StatusSeeOther, b.press(b.home+"reservations/extend?key=b1", a, "Extend anyway").StatusCode)
 			require.Equal(t, at(23, 11), f.booking(t, "b1").EndsAt)

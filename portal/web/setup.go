@@ -37,7 +37,7 @@ func (x *exchange) setupSteps(accounts []access.Account) (out []setupStep, err e
 		}
 	}
 	add(x.can(portal.ActionCreateSpace), x.text("space.add"), pageNewSpace, spaces > 0, false)
-	add(x.can(portal.ActionConnect), x.text("nav.connect"), pageAccounts, len(accounts) > 0, false)
+	add(x.can(portal.ActionConnect), x.text("setup.connect"), pageAccounts, len(accounts) > 0, false)
 	add(x.can(portal.ActionMapDevices) && x.can(portal.ActionReadDevices), x.text("nav.organize"), pageOrganize, len(locked) > 0, false)
 	if complete {
 		return nil, nil

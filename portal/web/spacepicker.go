@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -66,9 +67,18 @@ func (x *exchange) spacePickerOf(ctx context.Context, kinds []data.Kind, chosen 
 	if err != nil {
 		return out, err
 	}
+	slices.SortStableFunc(page.Items, func(a, b data.Space) int { return cmp.Compare(pickRank(a), pickRank(b)) })
 	add(page, false)
 	out.More, out.next, out.CommonPlace = page.Next != "", page.Next, commonPlace(places)
 	return out, nil
+}
+
+// pickRank puts the spaces that several people share, such as common areas, after the others.
+func pickRank(s data.Space) int {
+	if isIdleKind(s) {
+		return 0
+	}
+	return 1
 }
 
 // newSpaceOption returns a space to choose. related has its site.

@@ -131,6 +131,13 @@ func showToday(x *exchange) error {
 		zone = x.zone(portal.Place{TimeZone: cmp.Or(commonPlace(t.places).TimeZone, commonPlace(t.roomPlaces).TimeZone)})
 	}
 	out.Now, out.Zone = t.now.In(zone), zone.String()
+	for i := range out.Lists { // the page names its zone once
+		for j := range out.Lists[i].Rows {
+			if row := &out.Lists[i].Rows[j]; row.Zone == out.Zone {
+				row.Zone = ""
+			}
+		}
+	}
 	return x.renderOK("today", "nav.start", out)
 }
 

@@ -278,7 +278,7 @@ func (t *today) doubleBooked() (grants []data.AccessGrant, names []placeName) {
 		}
 		if found {
 			s, _ := t.related(of[0]).Space(key)
-			names = append(names, placeName{Name: s.Name, Site: t.siteOf(s)})
+			names = append(names, placeName{Name: s.Name, Path: t.x.resourcePath(s.Ref()), Site: t.siteOf(s)})
 		}
 	}
 	slices.SortFunc(names, func(a, b placeName) int {

@@ -107,7 +107,7 @@ func (f *form) changeZone(x *exchange, zone *time.Location) {
 	f.Faults[zoneField] = x.text("grantform.zone.changed", "zone", zone.String())
 }
 
-// Times of day for places without usual ones, if the visitor has chosen a day.
+// Times of day for places without usual ones.
 const (
 	usualCheckin  = "15:00"
 	usualCheckout = "11:00"
@@ -116,12 +116,14 @@ const (
 // proposeTimes fills in the times of a stay of one night that begins on a day, or today if day is the zero value.
 func (f *form) proposeTimes(x *exchange, place portal.Place, day wallclock.Day) {
 	checkin, checkout := place.CheckinTime, place.CheckoutTime
-	switch {
-	case day == wallclock.Day{}:
+	isGiven := day != wallclock.Day{}
+	if !isGiven {
 		day = wallclock.DayOf(x.h.db.Now(), f.Zone)
-	case x.localizer.lasting:
+	}
+	switch {
+	case x.localizer.lasting && isGiven:
 		checkin = cmp.Or(checkin, "00:00")
-	default:
+	case !x.localizer.lasting:
 		checkin, checkout = cmp.Or(checkin, usualCheckin), cmp.Or(checkout, usualCheckout)
 	}
 	if at, err := day.At(checkin, f.Zone); err == nil {

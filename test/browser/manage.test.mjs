@@ -52,7 +52,7 @@ for (const javaScriptEnabled of [false, true]) {
       assert.match(await page.textContent(".history"), /Changed/);
 
       await page.click("main >> text=Cancel");
-      assert.match(await page.textContent("main"), /Nothing else is deleted with it/);
+      assert.match(await page.textContent("main"), /codes stop working/);
       await page.click("text=Keep it");
       assert.notEqual(await grant(key), null);
       await page.click("main >> text=Cancel");
