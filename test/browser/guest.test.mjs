@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, open, serve, shoot } from "./browser.mjs";
-import { check, fits, looks, visit } from "./looks.mjs";
+import { check, fits, looks, looksGood, visit } from "./looks.mjs";
 
 const customer = "Newcomer Inns";
 
@@ -55,7 +55,8 @@ test("from an empty hotel to a guest who opens the door", async (t) => {
     const began = await now();
     const hand = handOf(await desk.newPage());
     const { page } = hand;
-    await open(page, server.links.empty);
+    const home = await open(page, server.links.empty);
+    const steps = () => page.locator(".setup li").allInnerTexts();
 
     await hand.click(".tabs a[href$='/spaces']");
     await hand.click("main a[href*='spaces/new']");
@@ -64,6 +65,8 @@ test("from an empty hotel to a guest who opens the door", async (t) => {
     await hand.click("main form button.primary");
 
     await hand.click(".tabs >> text=Settings");
+    assert.match((await steps()).join(), /^Add a room\s+Done,Connect an account,Assign devices,Add staff/);
+    await looksGood(page, "first steps", ["phone", "dark"]);
     await hand.click("main .provider form button");
     await hand.fill("[name='answer.username']", "annex");
     await hand.fill("[name='answer.password']", "open sesame");
@@ -71,6 +74,9 @@ test("from an empty hotel to a guest who opens the door", async (t) => {
     await hand.click("main .views a[href$='/organize']");
     while (await page.locator("main li:has-text('Room 204') button").count() === 0) await page.reload(); // until the devices have been read
     await hand.click("main li:has-text('Room 204') button:has-text('Accept')");
+
+    await page.click(".tabs >> text=Settings"); // not a part of the task
+    assert.deepEqual(await steps(), [], "the first steps are done");
 
     const starts = new Date((await now()).getTime() + 3 * 3600e3);
     const ends = new Date(starts.getTime() + 24 * 3600e3);
@@ -84,6 +90,13 @@ test("from an empty hotel to a guest who opens the door", async (t) => {
     const key = new URL(page.url()).searchParams.get("key");
     assert.ok(key, page.url());
     const booked = await now();
+
+    await page.click("main >> text=Guest link");
+    await looksGood(page, "guest link", ["phone", "dark"]);
+    await page.click("main form button.primary");
+    assert.equal(new URL(await page.inputValue("#guestlink")).origin, server.origin);
+    await looksGood(page, "guest link created", ["phone", "dark"]);
+    await page.goto(`${home}reservations/view?key=${key}`);
 
     const { url } = await ask("guest", { customer, key });
     const guest = handOf(await phone.newPage());

@@ -158,7 +158,7 @@ test("spaces and staff, script off", async () => {
     await page.click("main >> text=Rename");
     await page.fill("[name=name]", "Sky lounge");
     await page.click("button.primary");
-    await page.click("main >> text=Move");
+    await page.click("main >> text=Change site");
     await page.selectOption("[name=parent_site_key]", { label: "Faro Marina" });
     await page.click("button.primary");
     assert.match(await page.textContent(".crumb"), /Faro Marina/);

@@ -13,9 +13,9 @@ before(async () => {
 });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
-/** Makes a push of the host that creates or changes a booking. */
-async function push(booking) {
-  const body = JSON.stringify({ customer_key: hotel.CustomerKey, bookings: [booking] });
+/** Makes a push of the host that creates or changes a booking or another resource. */
+async function push(resource, list = "bookings") {
+  const body = JSON.stringify({ customer_key: hotel.CustomerKey, [list]: [resource] });
   const answer = await fetch(`${server.origin}/-/push?vertical=hospitality`, { method: "POST", body });
   assert.equal(answer.status, 200, await answer.text());
 }
@@ -113,3 +113,57 @@ for (const script of [true, false]) {
     assert.deepEqual((await stored(ada.booking_key)).room_keys, ["room-0-01"]);
   }, script);
 }
+
+for (const script of [true, false]) {
+  run("the undo of an extension explains why it is not possible after a push of the host", async (o) => {
+    const { page, home, grace, own, good } = o;
+    await page.goto(`${home}reservations/extend?key=${grace.booking_key}`);
+    await press(page, /^\+2 nights/);
+    assert.match((await stored(grace.booking_key)).ends_at, /-05-07T11:00/);
+    await push({ ...grace, ends_at: `${own}-05-06T11:00:00Z` });
+    await press(page, /^Undo/);
+    assert.equal(await page.textContent("h1"), "This can no longer be undone");
+    await good("extension not undone");
+    assert.match((await stored(grace.booking_key)).ends_at, /-05-06T11:00/);
+  }, script);
+
+  run("a cancellation can be undone, except after a push of the host", async (o) => {
+    const { page, home, ada, good } = o;
+    const cancel = async () => {
+      await page.goto(`${home}reservations/cancel?key=${ada.booking_key}`);
+      await press(page, /^Cancel now$/);
+      assert.equal(await stored(ada.booking_key), null);
+    };
+    await cancel();
+    await good("cancelled");
+    await press(page, /^Undo/);
+    assert.deepEqual((await stored(ada.booking_key)).room_keys, ada.room_keys);
+    await cancel();
+    await push({ ...ada, name: "sent again" });
+    await press(page, /^Undo/);
+    assert.match(await page.textContent("main"), /the connected system has sent the data again/);
+    await good("cancellation not undone");
+    assert.equal((await stored(ada.booking_key)).name, "sent again");
+  }, script);
+}
+
+run("the removal of a staff member can be undone, except after a push of the host", async ({ page, home, own, good }) => {
+  const member = (name) => ({ staff_member_key: `eve-${own}`, name, room_keys: ["room-0-00"] });
+  const remove = async () => {
+    await page.goto(`${home}staff/remove?key=eve-${own}`);
+    await press(page, /^Remove$/);
+  };
+  const view = `${home}staff/view?key=eve-${own}`;
+  await push(member("Eve"), "staff_members");
+  await remove();
+  await press(page, /^Undo/);
+  await page.goto(view);
+  assert.match(await page.textContent("main"), /Eve[^]*Room 101/);
+  await remove();
+  await push(member("Eve again"), "staff_members");
+  await press(page, /^Undo/);
+  assert.match(await page.textContent("main"), /the connected system has sent the data again/);
+  await good("removal not undone");
+  await page.goto(view);
+  assert.match(await page.textContent("h1"), /Eve again/);
+});
