@@ -273,7 +273,7 @@ var sessionWrites = map[string]map[string]func(context.Context, *portal.Session,
 			return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: "kim", Name: "Edited"}, o))
 		},
 		"AssignStaffMember": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
-			return drop(s.AssignStaffMember(ctx, "kim", data.Refs(data.KindRoom, "102"), o))
+			return drop(s.AssignStaffMember(ctx, data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindRoom, "102")}, o))
 		},
 		"EditUserIdentity": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
 			return drop(s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Edited"}, o))

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/validation"
@@ -29,8 +30,9 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, o Wri
 }
 
 // EditStaffMember changes the staff member with the key edit.Key, and returns it. Fields of edit that are zero keep their
-// values. Clear may contain "email_address" and "phone_number". Spaces must be nil: [Session.AssignStaffMember] changes them. A
-// value that does not change is not validated again. EditStaffMember returns a [validation.Error] for an invalid edit.
+// values. Clear may contain "email_address" and "phone_number". Spaces must be nil, and StartsAt and EndsAt must be zero:
+// [Session.AssignStaffMember] changes them. A value that does not change is not validated again. EditStaffMember returns a
+// [validation.Error] for an invalid edit.
 func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, o)
 }
@@ -52,6 +54,12 @@ func (s *Session) editUser(ctx context.Context, action Action, kind data.Kind, e
 		if edit.Spaces != nil {
 			d.notes.Fault("spaces", validation.RuleNotAField, "cannot be edited here: AssignStaffMember assigns them")
 		}
+		for name, t := range map[string]*time.Time{"starts_at": &edit.StartsAt, "ends_at": &edit.EndsAt} {
+			if !t.IsZero() {
+				d.notes.Fault(name, validation.RuleNotAField, "cannot be edited here: AssignStaffMember changes it")
+				*t = time.Time{}
+			}
+		}
 		u := edit
 		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil
 		u.Name = ifChanged(u.Name, old.Name)
@@ -68,22 +76,42 @@ func (s *Session) editUser(ctx context.Context, action Action, kind data.Kind, e
 	}))
 }
 
-// AssignStaffMember replaces the references of the staff member with a key to spaces that the portal shows, and returns the
-// staff member. References to hidden spaces remain. At most 1000 spaces are allowed. AssignStaffMember returns a
-// [validation.Error] for a space that the portal does not show.
-func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, o WriteOptions) (data.UserIdentity, error) {
+// AssignStaffMember changes the spaces that the staff member with the key edit.Key serves, and the time in which this is so. It
+// returns the staff member. If Spaces is not nil, it replaces the references to spaces that the portal shows. References to
+// hidden spaces remain. At most 1000 spaces are allowed. StartsAt and EndsAt keep their values if they are zero, and Clear may
+// contain "starts_at" and "ends_at". The other fields must be zero: [Session.EditStaffMember] changes them.
+//
+// AssignStaffMember returns a [validation.Error] for an invalid edit, such as one with a space that the portal does not show.
+func (s *Session) AssignStaffMember(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, edits, o, func(_ *View, d *draft) error {
-		r, err := d.existing(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
+		r, err := d.existing(ctx, data.Ref{Kind: data.KindStaffMember, Key: edit.Key}, o)
 		if err != nil {
 			return err
 		}
 		old := r.(data.UserIdentity)
-		u := data.UserIdentity{Kind: data.KindStaffMember, Key: key, Clear: referenceFields(old.Spaces)}
-		if u.Spaces, err = d.replaceSpaces(ctx, old.Spaces, spaces); err != nil {
-			return err
+		for name, value := range map[string]string{"name": edit.Name, "email_address": edit.EmailAddress, "phone_number": edit.PhoneNumber} {
+			if value != "" {
+				d.notes.Fault(name, validation.RuleNotAField, "cannot be edited here: EditStaffMember changes it")
+			}
+		}
+		u := data.UserIdentity{
+			Kind: data.KindStaffMember, Key: old.Key, StartsAt: ifChangedTime(edit.StartsAt, old.StartsAt), EndsAt: ifChangedTime(edit.EndsAt, old.EndsAt),
+		}
+		for i, name := range edit.Clear {
+			if name != "starts_at" && name != "ends_at" {
+				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
+				continue
+			}
+			u.Clear = append(u.Clear, name)
+		}
+		if edit.Spaces != nil {
+			if u.Spaces, err = d.replaceSpaces(ctx, old.Spaces, edit.Spaces); err != nil {
+				return err
+			}
+			u.Clear = append(u.Clear, referenceFields(old.Spaces)...)
+			old.Spaces = u.Spaces
 		}
 		d.addSubject(u)
-		old.Spaces = u.Spaces
 		return d.requireVisible(ctx, old)
 	}))
 }

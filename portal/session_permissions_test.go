@@ -125,7 +125,7 @@ var cells = []cell{
 		return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: "sam", Name: "Samuel"}, portal.WriteOptions{}))
 	}},
 	{"AssignStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.AssignStaffMember(ctx, "sam", data.Refs(data.KindRoom, "101"), portal.WriteOptions{}))
+		return drop(s.AssignStaffMember(ctx, data.UserIdentity{Key: "sam", Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{}))
 	}},
 	{"PlanDelete staff member", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, "sam")))

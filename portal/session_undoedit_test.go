@@ -17,7 +17,7 @@ func inn() *data.CustomerData {
 	stay.PreferredCode = "4711"
 	d.Add(
 		data.Room("101", "Room 101"), data.Room("102", "Room 102"), data.CommonArea("pool", "Pool"), data.Guest("ada", "Ada"), data.Guest("bob", "Bob"),
-		data.StaffMember("sam", "Sam", data.Refs(data.KindRoom, "101")...), stay,
+		data.StaffMember("sam", "Sam", data.Refs(data.KindRoom, "101")...).During(start, start.Add(time.Hour)), stay,
 	)
 	return d
 }

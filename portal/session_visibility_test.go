@@ -76,7 +76,7 @@ func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 		all, err := f.ws.AccessGrant(t.Context(), "rn2")
 		require.NoError(t, err)
 		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "s1"), all.Spaces)
-		assigned, err := s.AssignStaffMember(t.Context(), "sam", data.Refs(data.KindRoom, "101"), portal.WriteOptions{})
+		assigned, err := s.AssignStaffMember(t.Context(), data.UserIdentity{Key: "sam", Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindRoom, "101"), assigned.Spaces)
 		staff, err := f.ws.UserIdentity(t.Context(), "sam")
@@ -84,7 +84,7 @@ func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 		require.ElementsMatch(t, append(data.Refs(data.KindPropertyListing, "s1"), data.Refs(data.KindRoom, "101")...), staff.Spaces)
 
 		// A staff member who serves only hidden spaces is hidden, so this edit is refused.
-		_, err = s.AssignStaffMember(t.Context(), "sam", nil, portal.WriteOptions{})
+		_, err = s.AssignStaffMember(t.Context(), data.UserIdentity{Key: "sam", Spaces: []data.Ref{}}, portal.WriteOptions{})
 		var refused *portal.RefusedError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, "hidden", refused.Reason)
@@ -118,7 +118,7 @@ func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 			"edit staff": func(key string) error {
 				return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: key, Name: "x"}, portal.WriteOptions{}))
 			},
-			"assign staff": func(key string) error { return drop(s.AssignStaffMember(ctx, key, nil, portal.WriteOptions{})) },
+			"assign staff": func(key string) error { return drop(s.AssignStaffMember(ctx, data.UserIdentity{Key: key, Spaces: []data.Ref{}}, portal.WriteOptions{})) },
 			"remove staff": func(key string) error { return drop(s.RemoveStaffMember(ctx, key, portal.WriteOptions{})) },
 			"plan remove":  func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, key))) },
 			"rename":       func(key string) error { return drop(s.RenameSpace(ctx, key, "x", portal.WriteOptions{})) },
@@ -142,7 +142,7 @@ func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 				return drop(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "x", ParentSiteKey: key}, portal.WriteOptions{}))
 			},
 			"serve": func(key string) error {
-				return drop(s.AssignStaffMember(ctx, "kim", data.Refs(data.KindRoom, key), portal.WriteOptions{}))
+				return drop(s.AssignStaffMember(ctx, data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindRoom, key)}, portal.WriteOptions{}))
 			},
 			"add serving": func(key string) error {
 				return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "x", Spaces: data.Refs(data.KindRoom, key)}, portal.WriteOptions{}))

@@ -38,7 +38,7 @@ var answered = map[string]func(ctx context.Context, s *portal.Session) (data.Res
 		return s.EditStaffMember(ctx, data.UserIdentity{Key: "kim", Name: "Answer"}, portal.WriteOptions{})
 	},
 	"AssignStaffMember": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.AssignStaffMember(ctx, "kim", data.Refs(data.KindPropertyListing, "n2"), portal.WriteOptions{})
+		return s.AssignStaffMember(ctx, data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindPropertyListing, "n2")}, portal.WriteOptions{})
 	},
 	"EditUserIdentity": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
 		return s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Answer"}, portal.WriteOptions{})

@@ -78,6 +78,14 @@ func TestSessionWrite_InvalidRequest_ReturnsFaults(t *testing.T) {
 			{"email_address email_address", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "x", EmailAddress: "y"}, portal.WriteOptions{}))},
 			{"kind not_a_field", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Kind: data.KindGuest, Name: "x"}, portal.WriteOptions{}))},
 			{"spaces not_a_field", drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{}))},
+			{"starts_at not_a_field", drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", StartsAt: start}, portal.WriteOptions{}))},
+			{"clear[0] not_a_field", drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Clear: []string{"ends_at"}}, portal.WriteOptions{}))},
+			{"ends_at not_a_field", drop(s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "ada", EndsAt: start}, portal.WriteOptions{}))},
+			{"new_user.ends_at not_a_field", create(data.AccessGrant{}, &data.UserIdentity{Name: "x", EndsAt: start})},
+			{"ends_at time_order", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "x", StartsAt: start, EndsAt: start}, portal.WriteOptions{}))},
+			{"ends_at time_order", drop(s.AssignStaffMember(t.Context(), data.UserIdentity{Key: "kim", StartsAt: start, EndsAt: start}, portal.WriteOptions{}))},
+			{"name not_a_field", drop(s.AssignStaffMember(t.Context(), data.UserIdentity{Key: "kim", Name: "Kay"}, portal.WriteOptions{}))},
+			{"clear[0] not_a_field", drop(s.AssignStaffMember(t.Context(), data.UserIdentity{Key: "kim", Clear: []string{"phone_number"}}, portal.WriteOptions{}))},
 		} {
 			require.Equal(t, []string{test.want}, faults(t, test.err))
 		}
@@ -120,17 +128,24 @@ func TestEditAccessGrant_AllFields_ThenCancel(t *testing.T) {
 func TestStaffMember_AddEditAssignRemove(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
-		u, err := s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou@example.com", Spaces: data.Refs(data.KindSpace, "101")}, portal.WriteOptions{})
+		u, err := s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou@example.com", Spaces: data.Refs(data.KindSpace, "101"), EndsAt: start}, portal.WriteOptions{})
 		require.NoError(t, err)
+		require.Equal(t, start, u.EndsAt)
 		require.Equal(t, data.KindStaffMember, u.Kind)
 		require.Equal(t, data.Refs(data.KindRoom, "101"), u.Spaces)
 		u, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: u.Key, Name: "Louis", Clear: []string{"email_address"}}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Louis", u.Name)
 		require.Empty(t, u.EmailAddress)
-		u, err = s.AssignStaffMember(t.Context(), u.Key, data.Refs(data.KindSpace, "201", "town"), portal.WriteOptions{})
+		u, err = s.AssignStaffMember(t.Context(), data.UserIdentity{Key: u.Key, Spaces: data.Refs(data.KindSpace, "201", "town")}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.ElementsMatch(t, []data.Ref{ref(data.KindRoom, "201"), ref(data.KindSite, "town")}, u.Spaces)
+		u, err = s.AssignStaffMember(t.Context(), data.UserIdentity{Key: u.Key, StartsAt: start, EndsAt: start.Add(time.Hour)}, portal.WriteOptions{})
+		require.NoError(t, err)
+		require.Len(t, u.Spaces, 2, "they keep their values")
+		u, err = s.AssignStaffMember(t.Context(), data.UserIdentity{Key: u.Key, Clear: []string{"starts_at"}}, portal.WriteOptions{})
+		require.NoError(t, err)
+		require.Equal(t, []time.Time{{}, start.Add(time.Hour)}, []time.Time{u.StartsAt, u.EndsAt})
 		_, err = s.RemoveStaffMember(t.Context(), u.Key, portal.WriteOptions{})
 		require.NoError(t, err)
 		_, _, err = one(s).StaffMember(t.Context(), u.Key)

@@ -330,7 +330,7 @@ var calls = slices.Concat(linkedCalls, guestCalls, []call{
 		return only(s.EditStaffMember(ctx, data.UserIdentity{Key: "a/staff", Name: "Edited"}, portal.WriteOptions{}))
 	})},
 	{name: "session AssignStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.AssignStaffMember(ctx, "a/staff", data.Refs(data.KindRoom, "a/002"), portal.WriteOptions{}))
+		return only(s.AssignStaffMember(ctx, data.UserIdentity{Key: "a/staff", Spaces: data.Refs(data.KindRoom, "a/002")}, portal.WriteOptions{}))
 	})},
 	{name: "session EditUserIdentity", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.EditUserIdentity(ctx, data.UserIdentity{Key: "a/001", Name: "Edited"}, portal.WriteOptions{}))

@@ -62,7 +62,7 @@ func ownCalls() map[string][][]any {
 		"UndoRemoveStaffMember": {{key(data.KindStaffMember)}},
 		"AddStaffMember":        {{data.UserIdentity{Name: "New", Spaces: []data.Ref{room}}}},
 		"EditStaffMember":       {{data.UserIdentity{Key: key(data.KindStaffMember), Name: "Edited"}}},
-		"AssignStaffMember":     {{key(data.KindStaffMember), []data.Ref{ref(data.KindUnit)}}},
+		"AssignStaffMember":     {{data.UserIdentity{Key: key(data.KindStaffMember), Spaces: []data.Ref{ref(data.KindUnit)}}}},
 		"EditUserIdentity":      {{data.UserIdentity{Key: guest.Key, Name: "Edited"}}},
 		"RemoveStaffMember":     {{key(data.KindStaffMember)}},
 		"CreateSpace":           {{data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: site.Key}}, {data.Space{Kind: data.KindPropertyListing, Name: "New"}}},

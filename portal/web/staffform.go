@@ -96,7 +96,7 @@ var assignStaff = resourceEdit[data.UserIdentity]{
 	display: func(x *exchange, value string) ([]string, error) { return x.spaceNames(splitKeys(value)) },
 	write: func(x *exchange, f *form, u data.UserIdentity) error {
 		chosen := spaceRefs(splitKeys(f.Values[spacesField]))
-		_, err := x.session.AssignStaffMember(x.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta})
+		_, err := x.session.AssignStaffMember(x.ctx(), data.UserIdentity{Key: u.Key, Spaces: append([]data.Ref{}, chosen...)}, portal.WriteOptions{IfUnchanged: &u.Meta})
 		return err
 	},
 	notice: func(x *exchange, f *form, u data.UserIdentity) (notice, error) {
