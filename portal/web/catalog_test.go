@@ -153,6 +153,9 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	for _, state := range []string{stateOpen, stateAll, string(stateCurrent), string(stateUpcoming), string(stateEnded)} {
 		use("state."+state, "a state")
 	}
+	for _, state := range []grantState{stateCurrent, stateUpcoming, stateEnded} {
+		use("staff.state."+string(state), "a state of a staff member")
+	}
 	for _, change := range []data.Change{data.Created, data.Updated, data.Deleted} {
 		use("history."+string(change), "a change")
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -55,6 +56,14 @@ func textValue(_ *exchange, value string) ([]string, error) {
 		return nil, nil
 	}
 	return []string{value}, nil
+}
+
+// timeValue returns the value of a field with a time as a conflict page shows it.
+func (f *form) timeValue(x *exchange, value string) ([]string, error) {
+	if t, err := wallclock.Parse(value, f.Zone); err == nil {
+		value = x.localizer.dateTime(t)
+	}
+	return textValue(x, value)
 }
 
 // spaceNames returns the names of the spaces with these keys that are visible in the portal.

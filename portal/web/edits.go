@@ -88,6 +88,15 @@ func (f *form) readToken(x *exchange) {
 	}
 }
 
+// createOptions returns the options of the write that creates the resource of the form. If the form has faults, they are those of a
+// dry run, which finds the other faults, so that the page shows all of them together.
+func (f *form) createOptions() portal.WriteOptions {
+	if f.HasFaults() {
+		return portal.WriteOptions{DryRun: true}
+	}
+	return portal.WriteOptions{Token: f.token}
+}
+
 // fill sets the values of the form to the stored ones of the resource, with their fingerprints.
 func (f *form) fill(current map[string]string) {
 	for name, value := range current {
@@ -206,12 +215,13 @@ func (x *exchange) retryEdit(compare, write func() error) error {
 // resourceEdit is a page with a form that edits a resource.
 type resourceEdit[T data.Resource] struct {
 	fields   []fieldSpec
-	required []string                           // fields that the visitor must not empty
-	load     func(x *exchange) (T, error)       // returns an error if the portal does not allow the edit
-	name     func(resource T) string            // the name on the conflict page
-	values   func(resource T) map[string]string // the current values, by field
+	times    bool                                        // the form has starts_at and ends_at
+	required []string                                    // fields that the visitor must not empty
+	load     func(x *exchange) (T, error)                // returns an error if the portal does not allow the edit
+	name     func(resource T) string                     // the name on the conflict page
+	values   func(f *form, resource T) map[string]string // the current values, by field
 	render   func(x *exchange, f *form, resource T) error
-	display  func(x *exchange, value string) ([]string, error) // returns a value as the conflict page shows it
+	display  func(x *exchange, value string) ([]string, error) // returns a value as the conflict page shows it, except a time
 	write    func(x *exchange, f *form, resource T) error
 	notice   func(x *exchange, f *form, resource T) (notice, error) // runs in a View, before the edit
 }
@@ -222,7 +232,8 @@ func (e resourceEdit[T]) show(x *exchange) error {
 		return err
 	}
 	f := x.newForm(e.fields)
-	f.fill(e.values(resource))
+	f.hasTimes, f.focus = e.times, x.r.URL.Query().Get(focusParam)
+	f.fill(e.values(f, resource))
 	return e.render(x, f, resource)
 }
 
@@ -235,17 +246,28 @@ func (e resourceEdit[T]) save(x *exchange) error {
 			return err
 		}
 		f = x.postedForm(e.fields)
-		f.compare(x, e.values(resource))
+		if e.times {
+			f.readZone(x)
+		}
+		f.compare(x, e.values(f, resource))
 		if x.isRedraw(f) {
 			return e.render(x, f, resource)
 		}
 		if len(f.conflicts) > 0 {
-			return x.showConflicts(f, e.name(resource), x.resourcePath(resource.Ref()), func(_, value string) ([]string, error) { return e.display(x, value) })
+			return x.showConflicts(f, e.name(resource), x.resourcePath(resource.Ref()), func(name, value string) ([]string, error) {
+				if isTime(name) {
+					return f.timeValue(x, value)
+				}
+				return e.display(x, value)
+			})
 		}
 		for _, name := range e.required {
 			if f.changed[name] {
 				f.require(x, name)
 			}
+		}
+		for _, name := range timeFields {
+			f.changedTime(x, name) // adds the fault of a value that is not a time
 		}
 		if f.HasFaults() {
 			return e.render(x, f, resource)

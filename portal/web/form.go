@@ -91,6 +91,19 @@ func (f *form) time(x *exchange, name string) time.Time {
 	return t
 }
 
+// timeFields are the fields of forms with times.
+var timeFields = []string{"starts_at", "ends_at"}
+
+func isTime(name string) bool { return slices.Contains(timeFields, name) }
+
+// readZone sets the zone of a posted form with times to the zone that the form was shown with.
+func (f *form) readZone(x *exchange) {
+	f.hasTimes = true
+	if carried := x.postedZone(); carried != nil {
+		f.Zone = carried
+	}
+}
+
 // changedTime returns the time of a field that the visitor changed. It returns the zero time for other fields, so that
 // an edit leaves them unchanged to the microsecond.
 func (f *form) changedTime(x *exchange, name string) time.Time {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -67,13 +66,11 @@ func saveEditGrant(x *exchange) error {
 		}
 		if len(f.conflicts) > 0 {
 			return x.showConflicts(f, page.Row.Name, page.Back, func(name, value string) ([]string, error) {
-				switch name {
-				case spacesField:
+				switch {
+				case name == spacesField:
 					return x.spaceNames(splitKeys(value))
-				case "starts_at", "ends_at":
-					if t, err := wallclock.Parse(value, f.Zone); err == nil {
-						value = x.localizer.dateTime(t)
-					}
+				case isTime(name):
+					return f.timeValue(x, value)
 				}
 				return textValue(x, value)
 			})

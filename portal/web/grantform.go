@@ -231,11 +231,7 @@ func saveNewGrant(x *exchange) error {
 			return x.inView(func() error { return x.showGrantForm(page) })
 		}
 	}
-	o := portal.WriteOptions{Token: f.token}
-	if f.HasFaults() { // a dry run finds the other faults, so that the page shows all of them together
-		o = portal.WriteOptions{DryRun: true}
-	}
-	made, err := x.session.CreateAccessGrant(x.ctx(), req, o)
+	made, err := x.session.CreateAccessGrant(x.ctx(), req, f.createOptions())
 	if err == nil && f.HasFaults() {
 		return x.inView(func() error { return x.showGrantForm(page) })
 	}

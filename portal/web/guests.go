@@ -22,6 +22,7 @@ type userRow struct {
 	data.UserIdentity
 	Spaces []string
 	More   int
+	Times  *staffTimes // nil for a guest, and for a staff member without a limit to show
 
 	// The access grants of a guest.
 	Next      *grantRow // the current one, or else the next one; nil if there is none

@@ -143,6 +143,8 @@ func editForms() map[string][]formField {
 			{"phone_number", []string{"+351 2"}, eve(func(u *data.UserIdentity) { u.PhoneNumber = "+351 3" }), staffField(func(u data.UserIdentity) string { return u.PhoneNumber }), "+351 2", "+351 3"},
 		},
 		"staff/spaces?key=eve": {
+			{"starts_at", []string{"2026-03-20T16:00"}, eve(func(u *data.UserIdentity) { u.StartsAt = at(20, 17) }), staffField(func(u data.UserIdentity) time.Time { return u.StartsAt }), at(20, 16), at(20, 17)},
+			{"ends_at", []string{"2026-03-23T11:00"}, eve(func(u *data.UserIdentity) { u.EndsAt = at(24, 11) }), staffField(func(u data.UserIdentity) time.Time { return u.EndsAt }), at(23, 11), at(24, 11)},
 			{"space", []string{"102"}, eve(func(u *data.UserIdentity) { u.Spaces = data.Refs(data.KindRoom, "103") }), staffField(func(u data.UserIdentity) []data.Ref { return u.Spaces }), data.Refs(data.KindRoom, "102"), data.Refs(data.KindRoom, "103")},
 		},
 		"spaces/rename?key=102": {
@@ -159,7 +161,7 @@ var newForms = map[string]url.Values{
 	"reservations/new": {
 		"guest_name": {"Grace"}, "guest_email": {"grace@mail.example"}, "starts_at": {"2026-03-20T15:00"}, "ends_at": {"2026-03-22T11:00"}, "space": {"102"},
 	},
-	"staff/new":  {"name": {"Zoe"}, "email_address": {"zoe@acme.example"}, "space": {"101"}},
+	"staff/new":  {"name": {"Zoe"}, "email_address": {"zoe@acme.example"}, "starts_at": {"2026-03-20T15:00"}, "ends_at": {"2026-03-22T11:00"}, "space": {"101"}},
 	"spaces/new": {"name": {"Pool"}, "kind": {"common_area"}, "parent_site_key": {"lisbon"}},
 }
 

@@ -79,7 +79,7 @@ var renameSpace = resourceEdit[data.Space]{
 	fields: renameFields,
 	load:   func(x *exchange) (data.Space, error) { return x.editedSpace(portal.ActionRenameSpace) },
 	name:   func(s data.Space) string { return s.Name },
-	values: func(s data.Space) map[string]string { return map[string]string{"name": s.Name} },
+	values: func(_ *form, s data.Space) map[string]string { return map[string]string{"name": s.Name} },
 	render: func(x *exchange, f *form, s data.Space) error {
 		return x.showSpaceForm(spaceForm{form: f, Mode: "rename", Name: s.Name, Button: x.text("save"), Back: x.resourcePath(s.Ref())}, "space.rename")
 	},
@@ -98,7 +98,9 @@ var moveSpace = resourceEdit[data.Space]{
 	fields: moveFields,
 	load:   func(x *exchange) (data.Space, error) { return x.editedSpace(portal.ActionMoveSpace) },
 	name:   func(s data.Space) string { return s.Name },
-	values: func(s data.Space) map[string]string { return map[string]string{"parent_site_key": s.ParentSiteKey} },
+	values: func(_ *form, s data.Space) map[string]string {
+		return map[string]string{"parent_site_key": s.ParentSiteKey}
+	},
 	render: func(x *exchange, f *form, s data.Space) error {
 		return x.showSpaceForm(spaceForm{form: f, Mode: "move", Name: s.Name, Button: x.text("space.move"), Back: x.resourcePath(s.Ref())}, "space.move")
 	},

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"time"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -12,8 +14,41 @@ func showStaff(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	for i, row := range out.Rows {
+		out.Rows[i].Times = x.staffTimes(row.UserIdentity)
+	}
 	out.CanAdd = x.can(portal.ActionAddStaff)
 	return x.renderOK("staff", "nouns.staff_member", out)
+}
+
+// staffTimes is the start or the end that the list of staff members shows.
+type staffTimes struct {
+	State grantState
+	Text  string
+}
+
+// staffTimes returns the start of a staff member that is to come, or else the end, or nil if there is neither.
+func (x *exchange) staffTimes(u data.UserIdentity) *staffTimes {
+	state, at, now := stateCurrent, u.EndsAt, x.h.db.Now()
+	switch {
+	case now.Before(u.StartsAt):
+		state, at = stateUpcoming, u.StartsAt
+	case u.EndsAt.IsZero():
+		return nil
+	case hasEnded(u, now):
+		state = stateEnded
+	}
+	at, now = at.In(x.pageZone()), now.In(x.pageZone())
+	day := x.localizer.shortDate(at)
+	if at.Year() == now.Year() {
+		day = x.localizer.dayMonth(at)
+	}
+	return &staffTimes{state, x.text("staff.state."+string(state), "day", day)}
+}
+
+// hasEnded reports whether the time of a staff member has ended.
+func hasEnded(u data.UserIdentity, now time.Time) bool {
+	return !u.EndsAt.IsZero() && !now.Before(u.EndsAt)
 }
 
 // staffPage is the content of the page of a staff member.
@@ -34,7 +69,7 @@ func showStaffMember(x *exchange) error {
 			out.Spaces = append(out.Spaces, s)
 		}
 	}
-	if out.Codes, err = x.codesOf(u.Ref(), false, x.pageZone()); err != nil {
+	if out.Codes, err = x.codesOf(u.Ref(), hasEnded(u, x.h.db.Now()), x.pageZone()); err != nil {
 		return err
 	}
 	x.render(200, "staffmember", "person.title", out, "name", u.Name)

@@ -22,7 +22,7 @@ type staffForm struct {
 // The fields of a staff member, in the order of the page.
 var (
 	staffFields       = []fieldSpec{{"name", "field.name"}, {"email_address", "field.email"}, {"phone_number", "field.phone"}}
-	staffSpacesFields = []fieldSpec{{spacesField, "staff.serves"}}
+	staffSpacesFields = []fieldSpec{{"starts_at", "staff.from"}, {"ends_at", "staff.until"}, {spacesField, "staff.serves"}}
 	newStaffFields    = slices.Concat(staffFields, staffSpacesFields)
 )
 
@@ -43,7 +43,7 @@ func (x *exchange) showStaffForm(f staffForm, title string) (err error) {
 }
 
 func (x *exchange) showNewStaffForm(f *form) error {
-	f.creates = true
+	f.creates, f.hasTimes = true, true
 	return x.showStaffForm(staffForm{form: f, Person: true, Picks: true, Button: x.text("staff.add"), Back: x.link(pageStaff)}, "staff.add")
 }
 
@@ -63,7 +63,7 @@ var editStaff = resourceEdit[data.UserIdentity]{
 	required: []string{"name"},
 	load:     func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionEditStaff) },
 	name:     func(u data.UserIdentity) string { return u.Name },
-	values: func(u data.UserIdentity) map[string]string {
+	values: func(_ *form, u data.UserIdentity) map[string]string {
 		return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
 	},
 	render: func(x *exchange, f *form, u data.UserIdentity) error {
@@ -82,24 +82,33 @@ var editStaff = resourceEdit[data.UserIdentity]{
 	},
 }
 
-// assignStaff is the page that edits the spaces of a staff member.
+// assignStaff is the page that edits the spaces of a staff member, and the time in which they serve them.
 var assignStaff = resourceEdit[data.UserIdentity]{
 	fields: staffSpacesFields,
+	times:  true,
 	load:   func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionAssignStaff) },
 	name:   func(u data.UserIdentity) string { return u.Name },
-	values: func(u data.UserIdentity) map[string]string {
-		return map[string]string{spacesField: joinRefKeys(u.Spaces)}
+	values: func(f *form, u data.UserIdentity) map[string]string {
+		return map[string]string{"starts_at": f.formatTime(u.StartsAt), "ends_at": f.formatTime(u.EndsAt), spacesField: joinRefKeys(u.Spaces)}
 	},
 	render: func(x *exchange, f *form, u data.UserIdentity) error {
 		return x.showStaffForm(staffForm{form: f, Picks: true, Button: x.text("save"), Back: x.resourcePath(u.Ref()), Key: u.Key}, "staff.assign")
 	},
 	display: func(x *exchange, value string) ([]string, error) { return x.spaceNames(splitKeys(value)) },
 	write: func(x *exchange, f *form, u data.UserIdentity) error {
-		chosen := spaceRefs(splitKeys(f.Values[spacesField]))
-		_, err := x.session.AssignStaffMember(x.ctx(), data.UserIdentity{Key: u.Key, Spaces: append([]data.Ref{}, chosen...)}, portal.WriteOptions{IfUnchanged: &u.Meta})
+		edit := data.UserIdentity{
+			Key: u.Key, StartsAt: f.changedTime(x, "starts_at"), EndsAt: f.changedTime(x, "ends_at"), Clear: f.cleared(timeFields...),
+		}
+		if f.changed[spacesField] {
+			edit.Spaces = append([]data.Ref{}, spaceRefs(splitKeys(f.Values[spacesField]))...)
+		}
+		_, err := x.session.AssignStaffMember(x.ctx(), edit, portal.WriteOptions{IfUnchanged: &u.Meta})
 		return err
 	},
 	notice: func(x *exchange, f *form, u data.UserIdentity) (notice, error) {
+		if !f.changed[spacesField] {
+			return newNotice("done.saved", "name", u.Name), nil
+		}
 		names, err := x.spaceNames(splitKeys(f.Values[spacesField]))
 		if len(names) == 0 {
 			return newNotice("done.unassigned", "name", u.Name), err
@@ -121,14 +130,19 @@ func saveNewStaff(x *exchange) error {
 	}
 	f := x.postedForm(newStaffFields)
 	f.readToken(x)
+	f.readZone(x)
 	if x.isRedraw(f) {
 		return x.inView(func() error { return x.showNewStaffForm(f) })
 	}
 	f.creates = true
-	made, err := x.session.AddStaffMember(x.ctx(), data.UserIdentity{
+	added := data.UserIdentity{
 		Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"],
-		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
-	}, portal.WriteOptions{Token: f.token})
+		StartsAt: f.time(x, "starts_at"), EndsAt: f.time(x, "ends_at"), Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
+	}
+	made, err := x.session.AddStaffMember(x.ctx(), added, f.createOptions())
+	if err == nil && f.HasFaults() {
+		return x.inView(func() error { return x.showNewStaffForm(f) })
+	}
 	if err == nil {
 		return x.redirectWithNotice(newNotice("done.added", "name", f.Values["name"]), pageStaffMember, "key", made.Key)
 	}

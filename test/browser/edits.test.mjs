@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, loads, open, press, reach, serve } from "./browser.mjs";
-import { desktop, looksGood, visit } from "./looks.mjs";
+import { desktop, fits, looks, looksGood, visit } from "./looks.mjs";
 
 let server, chromium;
 before(async () => { server = await serve(); chromium = await browse(); });
@@ -52,6 +52,46 @@ for (const javaScriptEnabled of [true, false]) {
     await context.close();
   });
 }
+
+test("a staff member serves from and until a time, in two languages", async () => {
+  let member;
+  await inHotel({ viewport: desktop, locale: "en-US" }, async (page, home) => {
+    await page.goto(`${home}staff/new`);
+    await page.fill("#f-name", "Ilse");
+    await page.fill("#f-starts_at", "2033-12-03T18:00");
+    await page.fill("#f-ends_at", "2033-12-01T08:00");
+    await page.check("[name=space] >> nth=0");
+    await loads(page, () => page.click("button.primary"));
+    assert.equal(await page.evaluate(() => document.activeElement.id), "f-ends_at", "the fault has the focus");
+    assert.equal(await page.textContent("#e-ends_at"), "The end must be after the start.");
+    assert.equal(await page.inputValue("#f-starts_at"), "2033-12-03T18:00");
+    await looksGood(page, "staff times with a fault");
+    await page.fill("#f-starts_at", "2033-12-01T08:00");
+    await page.fill("#f-ends_at", "2033-12-03T18:00");
+    await loads(page, () => page.click("button.primary"));
+    assert.match(page.url(), /staff\/view/);
+    member = new URL(page.url()).searchParams.get("key");
+    assert.match(await page.textContent("main"), /From\s*Thu, Dec 1, 2033, 8:00 AM\s*Until\s*Sat, Dec 3, 2033, 6:00 PM/);
+    await looksGood(page, "a staff member with times");
+    await page.goto(`${home}staff?q=Ilse`);
+    assert.equal(await page.textContent("main .chip"), "From Dec 1, 2033");
+    await looksGood(page, "the list of staff with times");
+  });
+  await inHotel({ ...looks.phone, javaScriptEnabled: false, locale: "de-DE" }, async (page, home) => {
+    await page.goto(`${home}staff/spaces?key=${member}`);
+    assert.equal(await page.inputValue("#f-ends_at"), "2033-12-03T18:00");
+    assert.equal(await page.textContent("label[for=f-ends_at]"), "Bis");
+    await page.fill("#f-starts_at", "");
+    await fits(page, "staff times in German");
+    await loads(page, () => page.click("button.primary"));
+    assert.match(await page.textContent("main"), /Bis\s*Sa, 3\. Dez\. 2033, 18:00/);
+    await page.goto(`${home}staff?q=Ilse`);
+    assert.equal(await page.textContent("main .chip"), "Bis 3. Dez. 2033");
+    await fits(page, "the list of staff in German");
+    await page.goto(`${home}staff/remove?key=${member}`);
+    await loads(page, () => page.click("button.danger"));
+  });
+});
 
 test("a large delete names the guests in house and needs the name, with the keyboard only", async () => {
   await inHotel({ viewport: desktop }, async (page, home) => {

@@ -83,6 +83,12 @@ func fixtures(vertical portal.Vertical, now time.Time) []data.CustomerData {
 	for i, name := range staff {
 		s := data.StaffMember(fmt.Sprint("s-", i+1), name, data.Refs(kinds.space, "chiado-01", "chiado-02", "ribeira-01", "ribeira-02")[:1+i]...)
 		s.EmailAddress = fmt.Sprintf("staff%d@lusitana.example", i+1)
+		switch i {
+		case 2:
+			s = s.During(today.AddDate(0, 0, 14), time.Time{})
+		case 3:
+			s = s.During(today.AddDate(0, -1, 0), today.AddDate(0, 2, 0))
+		}
 		d.Add(s)
 	}
 	out := []data.CustomerData{d}
