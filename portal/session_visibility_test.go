@@ -118,7 +118,9 @@ func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 			"edit staff": func(key string) error {
 				return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: key, Name: "x"}, portal.WriteOptions{}))
 			},
-			"assign staff": func(key string) error { return drop(s.AssignStaffMember(ctx, data.UserIdentity{Key: key, Spaces: []data.Ref{}}, portal.WriteOptions{})) },
+			"assign staff": func(key string) error {
+				return drop(s.AssignStaffMember(ctx, data.UserIdentity{Key: key, Spaces: []data.Ref{}}, portal.WriteOptions{}))
+			},
 			"remove staff": func(key string) error { return drop(s.RemoveStaffMember(ctx, key, portal.WriteOptions{})) },
 			"plan remove":  func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, key))) },
 			"rename":       func(key string) error { return drop(s.RenameSpace(ctx, key, "x", portal.WriteOptions{})) },
