@@ -15,7 +15,8 @@
 // Files, in reading order:
 //
 //	step_test.go          the steps of a schedule and their generator
-//	model_test.go         the host's records, and which codes they need
+//	model_test.go         the host's records
+//	needs_test.go         which codes they need
 //	hotel_test.go         the simulated locks, and steps that happen to them
 //	check_test.go         the oracle: comparison of the locks with the model
 //	shrink_test.go        shrinks a schedule that fails
