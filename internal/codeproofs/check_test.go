@@ -262,7 +262,7 @@ func (h *hotel) checkSlot(l *lock, n need, s device.Slot, edited bool) *failure 
 		return fail("moved", "the code of %s moved from slot %d to slot %d during the stay", n.key, was.slot, s.Index)
 	case held && was.pin != pin:
 		return fail("pin", "the PIN of %s changed from %s to %s during the stay", n.key, was.pin, pin)
-	case l.limits.NativeSchedule && (!s.StartsAt.Equal(n.start) && !n.isStaff || !s.EndsAt.Equal(n.end)):
+	case l.limits.NativeSchedule && (!s.StartsAt.Equal(n.start) && !n.start.IsZero() || !s.EndsAt.Equal(n.end)):
 		return fail("schedule", "the code of %s has the window %v to %v, but should have %v to %v", n.key, s.StartsAt, s.EndsAt, n.start, n.end)
 	case pin != n.pin && pin != "" && trivial(pin):
 		return fail("trivial", "the generated PIN of %s is %s", n.key, pin)
@@ -279,9 +279,12 @@ func (h *hotel) checkSlot(l *lock, n need, s device.Slot, edited bool) *failure 
 
 // checkPINs checks that a subject has one PIN, except on locks that reject it.
 func (h *hotel) checkPINs(s *stay, claims []claim) *failure {
+	if len(s.at) == 0 {
+		return nil
+	}
 	candidates := []string{s.wanted}
 	if s.wanted == "" {
-		candidates = nil
+		candidates = slices.Clone(s.before)
 		for _, at := range s.at {
 			candidates = append(candidates, at.pin)
 		}
@@ -328,7 +331,7 @@ func (h *hotel) checkOrder(l *lock, owner, missing map[int]need, ready bool) *fa
 	defer func() {
 		clear(l.waiting)
 		for id, n := range missing {
-			if ready && !n.isStaff {
+			if ready && !n.from.IsZero() {
 				l.waiting[id] = n
 			}
 		}
@@ -339,7 +342,7 @@ func (h *hotel) checkOrder(l *lock, owner, missing map[int]need, ready bool) *fa
 	}()
 	for id, x := range l.waiting {
 		for _, y := range owner {
-			if _, still := missing[id]; ready && still && !l.present[y.id] && y.from.After(x.from) && !y.isStaff {
+			if _, still := missing[id]; ready && still && !l.present[y.id] && y.from.After(x.from) {
 				return fail("order", "the code of %s got a slot, although %s waited and starts earlier", y.key, x.key)
 			}
 		}

@@ -47,7 +47,7 @@ type hotel struct {
 	pins        int            // number of PINs that people invented
 	leftovers   [2]int         // by login: codes at the last quiet moment that no access grant needs
 	saw         map[string]int // number of times that the oracle saw a situation
-	stays       map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
+	stays       map[int]*stay  // by subject; from the first time that a code was seen
 }
 
 // lock contains the facts about a lock that the oracle remembers.
@@ -70,6 +70,7 @@ type stay struct {
 	key      string
 	wanted   string // the PIN that it should have, or empty
 	at       map[string]spot
+	before   []string // the PINs that it had before an end of its access
 }
 
 // spot is a slot of a lock with its PIN.
@@ -224,8 +225,14 @@ func (h *hotel) observe() *failure {
 		}
 	}
 	for id, stay := range h.stays {
-		if h.ended(stay.customer, id) {
+		switch s := h.find(stay.customer, id); {
+		case s == nil:
 			delete(h.stays, id)
+		case h.over(stay.customer, s): // its time can still be changed
+			for _, at := range stay.at {
+				stay.before = append(stay.before, at.pin)
+			}
+			clear(stay.at)
 		}
 	}
 	return nil

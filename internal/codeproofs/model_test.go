@@ -15,6 +15,9 @@ import (
 const (
 	grants = 7
 	guests = 4
+
+	staffMembers = 2
+
 	rooms4 = 4 // rooms 0 to 2 and the lobby are in the site; room 3 is not
 	lobby  = 4
 	site   = 5
@@ -121,9 +124,9 @@ func (m *model) tick(now time.Time) {
 	m.now = now
 	for _, c := range m.customers {
 		if c != nil {
-			for _, g := range c.grants {
-				if now.After(g.reached) {
-					g.reached = now
+			for _, s := range slices.AppendSeq(slices.Collect(maps.Values(c.grants)), maps.Values(c.staff)) {
+				if now.After(s.reached) {
+					s.reached = now
 				}
 			}
 		}
@@ -192,11 +195,16 @@ func (m *model) apply(s Step) bool {
 		}
 	case staff:
 		rooms := c.existing(s.Rooms)
-		if s.Key > 1 || c.staff[s.Key] != nil || len(rooms) == 0 {
+		if c.staff[s.Key] != nil || len(rooms) == 0 {
 			return false
 		}
-		c.staff[s.Key] = m.subject(fmt.Sprint("staff", s.Customer, s.Key), rooms)
-		c.staff[s.Key].isStaff = true
+		added := m.subject(fmt.Sprint("staff", s.Customer, s.Key), rooms)
+		if added.isStaff = true; !m.setTimes(added, s) {
+			return false
+		}
+		c.staff[s.Key] = added
+	case hours:
+		return c.staff[s.Key] != nil && m.setTimes(c.staff[s.Key], s)
 	case unstaff:
 		if c.staff[s.Key] == nil {
 			return false
@@ -267,6 +275,23 @@ func (m *model) create(i int) bool {
 func (m *model) subject(key string, rooms []int) *subject {
 	m.ids++
 	return &subject{id: m.ids, key: key, rooms: rooms, reached: m.now}
+}
+
+// setTimes sets the times of a staff member. It reports whether this is a change to valid times.
+func (m *model) setTimes(member *subject, s Step) bool {
+	at := func(minutes int) time.Time {
+		if minutes == 0 {
+			return time.Time{}
+		}
+		return m.now.Add(time.Duration(minutes) * time.Minute).Truncate(time.Minute)
+	}
+	start, end := at(s.Start), at(s.End)
+	changes := s.Op == staff || !start.Equal(member.start) || !end.Equal(member.end)
+	if !changes || !start.IsZero() && !end.IsZero() && !start.Before(end) {
+		return false
+	}
+	member.start, member.end, member.reached = start, end, m.now
+	return true
 }
 
 func (m *model) book(c *customer, s Step) bool {

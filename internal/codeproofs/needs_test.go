@@ -49,43 +49,62 @@ func (m *model) addNeeds(needs map[int]need, customer, login, lock int, slack ti
 	}
 	for _, g := range c.grants {
 		opens, _ := c.opens(g, login*locks+lock)
-		n := need{subject: g, customer: customer, start: g.start.Add(-r.lead), from: g.start.Add(-r.lead - ahead)}
-		if !g.end.IsZero() {
-			n.end = g.end.Add(r.grace)
-			n.until = n.end
-		}
-		// After the clock was set back, a code can be on the lock too early. Only the end of access removes a code.
-		early := m.now.Before(n.from) && !g.reached.Before(n.from)
-		switch {
-		case !opens, m.now.Before(n.from) && !early, !n.until.IsZero() && !m.now.Before(n.until.Add(slack)):
-			continue // not needed
-		case early, m.now.Before(n.from.Add(slack)), !n.until.IsZero() && !m.now.Before(n.until):
-			n.optional = true
-		}
-		needs[g.id] = n
+		m.addNeed(needs, need{subject: g, customer: customer, optional: !opens}, opens, ahead, slack)
 	}
 	for _, s := range c.staff {
-		if opens, unclear := c.opens(s, login*locks+lock); r.staff && (opens || unclear) {
-			needs[s.id] = need{subject: s, customer: customer, optional: !opens}
+		if opens, unclear := c.opens(s, login*locks+lock); r.staff {
+			m.addNeed(needs, need{subject: s, customer: customer, optional: !opens}, opens || unclear, ahead, slack)
 		}
 	}
 }
 
-// ended reports whether a subject does not exist any more, or its access is over.
-func (m *model) ended(customer, id int) bool {
-	c := m.customers[customer]
-	if c == nil {
-		return true
+// addNeed adds a need of a lock that its subject opens, if the lock needs the code now or may have it. ahead is the time by which the
+// code is written before its window starts.
+func (m *model) addNeed(needs map[int]need, n need, opens bool, ahead, slack time.Duration) {
+	lead, grace := margins(n.customer, n.subject)
+	if !n.subject.start.IsZero() {
+		n.start = n.subject.start.Add(-lead)
+		n.from = n.start.Add(-ahead)
 	}
-	for _, s := range c.staff {
-		if s.id == id {
-			return false
+	if !n.subject.end.IsZero() {
+		n.end = n.subject.end.Add(grace)
+		n.until = n.end
+	}
+	// After the clock was set back, a code can be on the lock too early. Only the end of access removes a code.
+	early := m.now.Before(n.from) && !n.reached.Before(n.from)
+	switch {
+	case !opens, m.now.Before(n.from) && !early, !n.until.IsZero() && !m.now.Before(n.until.Add(slack)):
+		return // not needed
+	case early, m.now.Before(n.from.Add(slack)), !n.until.IsZero() && !m.now.Before(n.until):
+		n.optional = true
+	}
+	needs[n.id] = n
+}
+
+// margins returns the times by which the window of a code is longer than the times of its subject. They are for guests only.
+func margins(customer int, s *subject) (lead, grace time.Duration) {
+	if s.isStaff {
+		return 0, 0
+	}
+	return rulesOf[customer].lead, rulesOf[customer].grace
+}
+
+// find returns the subject with an id, or nil if it does not exist any more.
+func (m *model) find(customer, id int) *subject {
+	if c := m.customers[customer]; c != nil {
+		for _, of := range []map[int]*subject{c.staff, c.grants} {
+			for _, s := range of {
+				if s.id == id {
+					return s
+				}
+			}
 		}
 	}
-	for _, g := range c.grants {
-		if g.id == id {
-			return !g.end.IsZero() && !m.now.Before(g.end.Add(rulesOf[customer].grace))
-		}
-	}
-	return true
+	return nil
+}
+
+// over reports whether the access of a subject has ended.
+func (m *model) over(customer int, s *subject) bool {
+	_, grace := margins(customer, s)
+	return !s.end.IsZero() && !m.now.Before(s.end.Add(grace))
 }

@@ -21,7 +21,7 @@ func (s *service) records() error {
 			want = append(want, fmt.Sprint(g.key, spaceKeys(refs(i, g.rooms)), g.start, g.end))
 		}
 		for _, m := range c.staff {
-			want = append(want, fmt.Sprint(m.key, spaceKeys(refs(i, m.rooms))))
+			want = append(want, fmt.Sprint(m.key, spaceKeys(refs(i, m.rooms)), m.start, m.end))
 		}
 		for at, shared := range c.maps {
 			want = append(want, fmt.Sprint(lockID(at[0]/locks, at[0]%locks), spaceKey(i, at[1]), shared))
@@ -38,7 +38,7 @@ func (s *service) records() error {
 			return err
 		}
 		for _, m := range members.Items {
-			got = append(got, fmt.Sprint(m.Key, spaceKeys(m.Spaces)))
+			got = append(got, fmt.Sprint(m.Key, spaceKeys(m.Spaces), m.StartsAt, m.EndsAt))
 		}
 		devices, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{})
 		if err != nil {

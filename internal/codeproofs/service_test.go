@@ -234,7 +234,11 @@ func (s *service) apply(step Step) (err error) {
 		err = remove(data.KindGuest, guestKey(i, step.Key))
 	case staff:
 		m := c.staff[step.Key]
-		err = push(data.CustomerData{UserIdentities: []data.UserIdentity{data.StaffMember(m.key, m.key, refs(i, m.rooms)...)}})
+		err = push(data.CustomerData{UserIdentities: []data.UserIdentity{data.StaffMember(m.key, m.key, refs(i, m.rooms)...).During(m.start, m.end)}})
+	case hours:
+		m := c.staff[step.Key]
+		times := data.UserIdentity{Kind: data.KindStaffMember, Key: m.key, StartsAt: m.start, EndsAt: m.end, Clear: []string{"starts_at", "ends_at"}}
+		err = push(data.CustomerData{UserIdentities: []data.UserIdentity{times}})
 	case unstaff:
 		err = remove(data.KindStaffMember, fmt.Sprint("staff", i, step.Key))
 	case space:

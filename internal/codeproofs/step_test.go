@@ -24,7 +24,8 @@ type Step struct {
 	// Day is the first day of a booking, counted from today, and Nights its length. Check-in and check-out are at local times.
 	Day, Nights int `json:",omitempty"`
 
-	// Start and End shift the times of a booking. Minutes shifts the clock.
+	// Start and End shift the times of a booking. Those of a staff member are that many minutes from now, or none if they are zero.
+	// Minutes shifts the clock.
 	Start, End, Minutes int `json:",omitempty"`
 }
 
@@ -42,6 +43,7 @@ const (
 	unguest    op = "unguest"
 	staff      op = "staff"
 	unstaff    op = "unstaff"
+	hours      op = "hours" // changes the times of staff member Key
 	space      op = "space" // creates space Key
 	unspace    op = "unspace"
 	create     op = "create" // creates the customer with everything, connects its account, and maps its locks
@@ -74,7 +76,7 @@ var weights = []struct {
 	op     op
 	weight int
 }{
-	{quiet, 50}, {book, 60}, {move, 40}, {rooms, 15}, {cancel, 10}, {guest, 8}, {unguest, 3}, {staff, 5}, {unstaff, 2}, {space, 8}, {unspace, 3},
+	{quiet, 50}, {book, 60}, {move, 40}, {rooms, 15}, {cancel, 10}, {guest, 8}, {unguest, 3}, {staff, 8}, {unstaff, 2}, {hours, 8}, {space, 8}, {unspace, 3},
 	{create, 8}, {uncreate, 2}, {mapLock, 20}, {unmap, 6}, {connect, 10}, {disconnect, 2}, {clock, 14}, {pass, 30}, {restart, 4}, {kill, 6}, {second, 4},
 	{fault, 20}, {outage, 4}, {online, 6}, {revoke, 2}, {calm, 15}, {partial, 2}, {write, 12}, {erase, 8}, {edit, 6}, {wipe, 6},
 }
@@ -117,8 +119,11 @@ func random(r *rand.Rand, o op) Step {
 		s.Key = r.IntN(grants)
 		s.Start = pick(r, 0, 0, -60, 60, -1440, 1440, 5760, -5)
 		s.End = pick(r, s.Start, s.Start, 0, 60, -60, -1440, 1440, -2880)
-	case rooms, staff:
+	case rooms:
 		s.Key, s.Rooms = r.IntN(grants), someRooms(r)
+	case staff, unstaff, hours:
+		s.Key, s.Rooms = r.IntN(staffMembers), someRooms(r)
+		s.Start, s.End = pick(r, 0, 0, -120, 30, 90, 1440, 5760), pick(r, 0, 0, -60, 45, 240, 1500, 7000)
 	case cancel:
 		s.Key = r.IntN(grants)
 	case guest, unguest:

@@ -284,7 +284,7 @@ func (t *toy) generate(digits int) string {
 
 func (t *toy) slot(l *lock, n need, index int, pin string) device.Slot {
 	s := device.Slot{Index: index, PIN: device.NewSecret(pin)}
-	if l.limits.NativeSchedule && !n.isStaff {
+	if l.limits.NativeSchedule {
 		s.StartsAt, s.EndsAt = n.start, n.end
 	}
 	return s
