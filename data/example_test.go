@@ -193,6 +193,18 @@ func ExampleWorkspace_Import() {
 	// created 2500 in 3 batches
 }
 
+func ExampleUserIdentity_During() {
+	ctx, ws := exampleWorkspace()
+	// The access codes of a seasonal worker are valid during the season. A push with "ends_at" in Clear removes the end.
+	season := data.StaffMember("rui", "Rui", data.Refs(data.KindRoom, "101")...).
+		During(time.Date(2030, 5, 1, 6, 0, 0, 0, time.UTC), time.Date(2030, 9, 30, 18, 0, 0, 0, time.UTC))
+	must(ws.Push(ctx, data.CustomerData{CustomerKey: "acme", UserIdentities: []data.UserIdentity{season}}))
+	rui := must(ws.UserIdentity(ctx, "rui"))
+	fmt.Println(data.FormatTime(rui.StartsAt), data.FormatTime(rui.EndsAt))
+	// Output:
+	// 2030-05-01T06:00:00.000000Z 2030-09-30T18:00:00.000000Z
+}
+
 func ExampleDecode() {
 	// Decode limits the size and the depth of a body of unknown size.
 	body := strings.NewReader(`{"customer_key": "acme", "customer_key": "twice"}`)

@@ -104,3 +104,28 @@ func TestPush_ReferencesToNothingUseful_AreWarnings(t *testing.T) {
 		require.Equal(t, []string{"customer_data.bookings[0].space_keys[0] other_customer"}, rulesOf(out))
 	})
 }
+
+func TestPush_TimesOfStaffMembers_AreExportedAndInvalidOnesChangeNothing(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
+		const head = `{"customer_key": "c", "rooms": [{"room_key": "101", "name": "R"}], "staff_members": [{"staff_member_key": "rui", "name": "Rui", "room_keys": ["101"], `
+		f.post(t, "/customers/push_data", head+`"starts_at": "2030-05-01T08:00:00+02:00", "ends_at": "2030-09-30T18:00:00Z"}]}`)
+		exported := func() object {
+			return list(f.post(t, "/customers/export_data", `{"customer_key": "c"}`).at("customer_data", "staff_members"))[0].(object)
+		}
+		require.Equal(t, "2030-05-01T06:00:00.000000Z", exported()["starts_at"])
+		require.Equal(t, "2030-09-30T18:00:00.000000Z", exported()["ends_at"])
+		before := storeRows(t, f.store)
+		for times, field := range map[string]string{
+			`"ends_at": "2030-05-01T06:00:00Z"`: "ends_at", `"starts_at": "soon"`: "starts_at", `"ends_at": 5`: "ends_at",
+			`"starts_at": "2030-05-01"`: "starts_at",
+		} {
+			out := f.send(t, keyA, "POST", "/customers/push_data", head+times+`}]}`)
+			require.Equal(t, 400, out.status, out.raw)
+			require.NotEmpty(t, out.at("error", "validation_errors", "staff_members", "0", field, "_errors"), out.raw)
+			require.Equal(t, before, storeRows(t, f.store), times)
+		}
+		f.post(t, "/customers/push_data", `{"customer_key": "c", "staff_members": [{"staff_member_key": "rui", "ends_at": null}]}`)
+		require.NotContains(t, exported(), "ends_at")
+		require.Contains(t, exported(), "starts_at")
+	})
+}

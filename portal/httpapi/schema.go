@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -131,6 +132,11 @@ func resourceSchema(kind data.Kind) schema {
 			continue
 		}
 		properties[name] = nullable(field())
+	}
+	if kind == data.KindStaffMember {
+		const text = "Only this library has this field. It is the %s of the time in which the staff member serves the spaces; access codes are valid in this time only."
+		properties["starts_at"] = described(properties["starts_at"], fmt.Sprintf(text, "start"))
+		properties["ends_at"] = described(properties["ends_at"], fmt.Sprintf(text, "end"))
 	}
 	return object(properties, kind.KeyField())
 }
