@@ -15,7 +15,7 @@ import (
 )
 
 // kinds returns a file system in memory with a directory that was not closed. It has 2000 rows
-// in a table and 20 in a log.
+// in a table, and 20 rows and a deleted range in a log.
 func kinds(t *testing.T) *vfs.MemFS {
 	t.Helper()
 	mem := vfs.NewCrashableMem()
@@ -24,6 +24,9 @@ func kinds(t *testing.T) *vfs.MemFS {
 	require.NoError(t, putMany(s, "a", 2000))
 	require.NoError(t, s.db.Flush())
 	require.NoError(t, putMany(s, "b", 20))
+	require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
+		return tx.DeleteRange(t.Context(), storage.Prefix([]byte("c")))
+	}))
 	copied := copyFS(mem)
 	require.NoError(t, s.Close())
 	return copied

@@ -20,62 +20,86 @@ import (
 // contains any, and Open accepts its incomplete end. Tables that the engine writes later
 // may contain the last commits, whose outcome is unknown anyway.
 //
+// While the engine opens a directory, it cannot handle any failure: it terminates the
+// process, panics, writes a table again without end, or returns an error and releases
+// memory that its background jobs still use. After the first failure guardedFS therefore
+// changes no file anymore, and pretends that all operations succeed. The store then closes
+// the engine and returns the failure. The directory is as after a crash of the process.
+//
 // The engine also panics if it cannot sync its directory. It is unknown then which files
 // exist after a power loss, so the process must end.
 type guardedFS struct {
 	vfs.FS
-	armed  atomic.Bool // Open has returned; before that, the engine returns errors
-	erase  atomic.Bool // do not keep the content of logs
-	fatal  func(reason string)
-	mu     sync.Mutex
-	failed error // of the first operation on a log that failed
+	erase   atomic.Bool // do not keep the content of logs
+	fatal   func(reason string)
+	mu      sync.Mutex
+	opened  bool       // the engine has opened the directory
+	logging bool       // the engine has created a log
+	unsaved *vfs.MemFS // the tables that were written after the first failure while the directory was being opened
+	failed  error      // of the first operation that failed; after the directory was opened, of the first one on a log
 }
 
-// failure returns the error of the first operation on a log that failed, or nil.
+// failure returns the first failure, or nil.
 func (g *guardedFS) failure() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.failed
 }
 
-// attempt runs an operation on a log, unless an earlier one has failed.
-func (g *guardedFS) attempt(op func() error) error {
-	if !g.armed.Load() {
-		return op()
-	}
-	if g.failure() != nil {
-		return nil
-	}
-	if err := op(); err != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.failed == nil {
-			g.failed = sanitizeError("log", err)
-		}
-	}
-	return nil
+// finishOpen returns the first failure, or declares that the directory is open.
+func (g *guardedFS) finishOpen() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.opened = g.failed == nil
+	return g.failed
 }
 
-func isLog(name string) bool { return filepath.Ext(name) == ".log" }
+// attempt runs an operation that changes the file with the given name or, if the name is
+// empty, the directory. It may pretend that the operation has succeeded.
+func (g *guardedFS) attempt(name string, op func() error) error {
+	g.mu.Lock()
+	pretend := g.failed != nil && (isLog(name) || !g.opened && !isTable(name))
+	g.mu.Unlock()
+	if pretend {
+		return nil
+	}
+	err := op()
+	if err == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.failed != nil:
+	case !g.opened:
+		g.failed = sanitizeError("open", err)
+	case isLog(name):
+		g.failed = sanitizeError("log", err)
+	}
+	if isLog(name) || !g.opened && !isTable(name) {
+		return nil
+	}
+	return err // the engine writes the table again, in unsaved if the directory is not open
+}
+
+func isLog(name string) bool   { return filepath.Ext(name) == ".log" }
+func isTable(name string) bool { return filepath.Ext(name) == tableSuffix }
 
 // Create implements [vfs.FS].
 func (g *guardedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasPrefix(filepath.Base(name), "marker.") {
-		if err := g.syncDir(filepath.Dir(name)); err != nil {
+		if err := g.attempt(name, func() error { return g.syncDir(filepath.Dir(name)) }); err != nil {
 			return nil, err
 		}
 	}
-	if !isLog(name) {
-		return g.FS.Create(name, category)
-	}
-	return g.createLog(func() (vfs.File, error) { return g.FS.Create(name, category) })
+	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, category) })
 }
 
 // syncDir syncs a directory. The engine creates a list of files and then a marker that names
 // it, and syncs the directory once. On a file system that does not keep the order of directory
 // entries, a power loss could leave a marker without its list.
 func (g *guardedFS) syncDir(name string) error {
-	d, err := g.OpenDir(name)
+	d, err := g.FS.OpenDir(name)
 	if err != nil {
 		return err
 	}
@@ -84,7 +108,7 @@ func (g *guardedFS) syncDir(name string) error {
 
 // ReuseForWrite implements [vfs.FS]. The engine reuses the files of old logs.
 func (g *guardedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.createLog(func() (vfs.File, error) {
+	return g.create(name, func() (vfs.File, error) {
 		if !g.erase.Load() {
 			return g.FS.ReuseForWrite(old, name, category)
 		}
@@ -95,9 +119,22 @@ func (g *guardedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCatego
 	})
 }
 
-func (g *guardedFS) createLog(create func() (vfs.File, error)) (vfs.File, error) {
-	f := vfs.NewMemFile(nil) // for the case that creating the file fails
-	err := g.attempt(func() error {
+func (g *guardedFS) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
+	g.mu.Lock()
+	g.logging = g.logging || isLog(name)
+	opened, unsaved := g.opened, !g.opened && g.failed != nil && isTable(name)
+	g.mu.Unlock()
+	switch {
+	case unsaved:
+		if err := g.unsaved.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return nil, err
+		}
+		return g.unsaved.Create(name, vfs.WriteCategoryUnspecified)
+	case opened && !isLog(name):
+		return create()
+	}
+	var f vfs.File = vfs.NewMemFile(nil) // for the case that creating the file fails
+	err := g.attempt(name, func() error {
 		created, err := create()
 		if err == nil {
 			f = created
@@ -107,7 +144,49 @@ func (g *guardedFS) createLog(create func() (vfs.File, error)) (vfs.File, error)
 	if err != nil {
 		return nil, err
 	}
-	return guardedLog{f, g}, nil
+	return guardedFile{f, g, name}, nil
+}
+
+// Open implements [vfs.FS].
+func (g *guardedFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
+	if isTable(name) {
+		if f, err := g.unsaved.Open(name, o...); err == nil {
+			return f, nil
+		}
+	}
+	return g.FS.Open(name, o...)
+}
+
+// Remove implements [vfs.FS].
+func (g *guardedFS) Remove(name string) error {
+	g.mu.Lock()
+	pretend := !g.opened && g.failed != nil
+	g.mu.Unlock()
+	if pretend {
+		return nil
+	}
+	return g.FS.Remove(name)
+}
+
+// Rename implements [vfs.FS].
+func (g *guardedFS) Rename(old, name string) error {
+	return g.attempt(name, func() error { return g.FS.Rename(old, name) })
+}
+
+// List implements [vfs.FS]. After the engine has created a log, it lists the directory only
+// to find the files that it can remove.
+func (g *guardedFS) List(dir string) (names []string, err error) {
+	g.mu.Lock()
+	guarded := !g.opened && g.logging
+	g.mu.Unlock()
+	if !guarded {
+		return g.FS.List(dir)
+	}
+	err = g.attempt("", func() (err error) {
+		names, err = g.FS.List(dir)
+		return err
+	})
+	return names, err
 }
 
 // OpenDir implements [vfs.FS].
@@ -122,24 +201,28 @@ func (g *guardedFS) OpenDir(name string) (vfs.File, error) {
 // Unwrap implements [vfs.FS].
 func (g *guardedFS) Unwrap() vfs.FS { return g.FS }
 
-// guardedLog is a log of the engine that is being written.
-type guardedLog struct {
+// guardedFile is a file that the engine is writing: a log, or any file that it has created
+// while it was opening the directory.
+type guardedFile struct {
 	vfs.File
-	g *guardedFS
+	g    *guardedFS
+	name string
 }
 
+func (f guardedFile) attempt(op func() error) error { return f.g.attempt(f.name, op) }
+
 // Write implements [vfs.File].
-func (l guardedLog) Write(p []byte) (int, error) {
-	return len(p), l.g.attempt(func() error {
-		_, err := l.File.Write(p)
+func (f guardedFile) Write(p []byte) (int, error) {
+	return len(p), f.attempt(func() error {
+		_, err := f.File.Write(p)
 		return err
 	})
 }
 
 // WriteAt implements [vfs.File].
-func (l guardedLog) WriteAt(p []byte, at int64) (int, error) {
-	return len(p), l.g.attempt(func() error {
-		_, err := l.File.WriteAt(p, at)
+func (f guardedFile) WriteAt(p []byte, at int64) (int, error) {
+	return len(p), f.attempt(func() error {
+		_, err := f.File.WriteAt(p, at)
 		return err
 	})
 }
@@ -147,33 +230,33 @@ func (l guardedLog) WriteAt(p []byte, at int64) (int, error) {
 // Preallocate implements [vfs.File]. It is only a hint, which some file systems do not
 // support, so its failure is not a failure of the log. If the disk is full, the next write
 // fails too.
-func (l guardedLog) Preallocate(offset, length int64) error {
-	if l.g.failure() != nil {
+func (f guardedFile) Preallocate(offset, length int64) error {
+	if f.g.failure() != nil {
 		return nil
 	}
-	return l.File.Preallocate(offset, length) // the engine ignores the error
+	return f.File.Preallocate(offset, length) // the engine ignores the error
 }
 
 // Sync implements [vfs.File].
-func (l guardedLog) Sync() error { return l.g.attempt(l.File.Sync) }
+func (f guardedFile) Sync() error { return f.attempt(f.File.Sync) }
 
 // SyncData implements [vfs.File].
-func (l guardedLog) SyncData() error { return l.g.attempt(l.File.SyncData) }
+func (f guardedFile) SyncData() error { return f.attempt(f.File.SyncData) }
 
 // SyncTo implements [vfs.File].
-func (l guardedLog) SyncTo(length int64) (fullSync bool, err error) {
+func (f guardedFile) SyncTo(length int64) (fullSync bool, err error) {
 	fullSync = true
-	err = l.g.attempt(func() (err error) {
-		fullSync, err = l.File.SyncTo(length)
+	err = f.attempt(func() (err error) {
+		fullSync, err = f.File.SyncTo(length)
 		return err
 	})
 	return fullSync, err
 }
 
 // Close implements [vfs.File].
-func (l guardedLog) Close() error {
-	err := l.File.Close()
-	return l.g.attempt(func() error { return err })
+func (f guardedFile) Close() error {
+	err := f.File.Close()
+	return f.attempt(func() error { return err })
 }
 
 // guardedDir is an open directory.
@@ -184,8 +267,8 @@ type guardedDir struct {
 
 // Sync implements [vfs.File].
 func (d guardedDir) Sync() error {
-	err := d.File.Sync()
-	if err != nil && d.g.armed.Load() {
+	err := d.g.attempt("", d.File.Sync)
+	if err != nil {
 		d.g.fatal("the directory cannot be synced: " + sanitizeError("sync", err).Error())
 	}
 	return err

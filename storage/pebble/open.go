@@ -48,7 +48,7 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (s *Store, 
 	s = &Store{
 		logger:      o.Logger,
 		sync:        !o.NoSync,
-		files:       &guardedFS{FS: vfs.Default},
+		files:       &guardedFS{FS: vfs.Default, unsaved: vfs.NewMem()},
 		exit:        func() { os.Exit(1) },
 		compactions: newCompactions(),
 		erasing:     make(chan struct{}, 1),
@@ -135,12 +135,17 @@ func (s *Store) start() error {
 		}
 		number = 1
 	}
+	if err := s.files.failure(); err != nil { // the commit mark must not contain a number that is not on disk
+		return err
+	}
 	if err := s.mark.Open(number, s.sync); err != nil {
+		return err
+	}
+	if err := s.files.finishOpen(); err != nil {
 		return err
 	}
 	s.number = number
 	s.states.start(number, s.db.NewSnapshot())
-	s.files.armed.Store(true)
 	s.queue.Admit = s.admit
 	s.queue.Start(s.commit)
 	return nil

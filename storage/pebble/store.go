@@ -20,6 +20,9 @@
 // directory. The store then logs the error and ends the process with status 1. Opening the
 // directory again continues with every Update that has returned nil.
 //
+// If a file cannot be written while Open opens the directory, Open returns the error and
+// leaves the directory as a crash would. Nothing is lost, and the process does not end.
+//
 // # Corruption
 //
 // The engine verifies the checksum of each block that it reads. Reading a row from a corrupt
