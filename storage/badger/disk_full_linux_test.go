@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,16 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/smalldisk"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/internal/diskspace"
 )
 
 // envFill is an environment variable. It makes the test binary mount a small disk on the
@@ -40,24 +38,10 @@ func diskBytes() int {
 func TestDiskFull_FilledDisk_UpdatesAreRejectedAndReadsContinue(t *testing.T) {
 	skipWithShort(t)
 	t.Parallel()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envFill+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) || bytes.Contains(out, []byte("cannot mount")) {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("cannot mount a disk in a user namespace: %v %s", err, out)
-		}
-		t.Skipf("cannot mount a disk in a user namespace: %v %s", err, out)
-	}
-	require.NoError(t, err, "%s", out)
-	require.Contains(t, string(out), "refused\nread\nwritten again\nread again\nlarge Updates\n")
-	require.Contains(t, string(out), "\nread-only\n")
-	for line := range strings.Lines(string(out)) {
+	out := smalldisk.Run(t, envFill+"="+t.TempDir())
+	require.Contains(t, out, "refused\nread\nwritten again\nread again\nlarge Updates\n")
+	require.Contains(t, out, "\nread-only\n")
+	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "full in") {
 			t.Log(strings.TrimSpace(line))
 		}
@@ -71,10 +55,7 @@ func fillDisk(dir string) {
 			os.Exit(1)
 		}
 	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(diskBytes())); err != nil {
-		fmt.Println("cannot mount", err)
-		os.Exit(1)
-	}
+	smalldisk.Mount(dir, diskBytes())
 	ballast := filepath.Join(dir, "ballast")
 	must(os.WriteFile(ballast, make([]byte, diskBytes()/4), 0o600))
 	data := filepath.Join(dir, "data")
@@ -137,7 +118,7 @@ func fillDisk(dir string) {
 	must(os.RemoveAll(filepath.Join(dir, "large")))
 	fillWithinUpdates(must, dir, ballast)
 	must(os.MkdirAll(filepath.Join(dir, "large"), 0o700))
-	must(syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	must(smalldisk.MakeReadOnly(dir))
 	if _, err := Open(filepath.Join(dir, "large"), o); !errors.Is(err, syscall.EROFS) {
 		must(fmt.Errorf("read-only: %w", err))
 	}
@@ -164,12 +145,7 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 		}
 		return strings.Count(string(out), "point "), strings.Contains(string(out), "calls ")
 	}
-	leave := func(room int64) {
-		free, err := diskspace.Free(dir)
-		must(err)
-		// the file is written because a sparse one takes no space
-		must(os.WriteFile(ballast, make([]byte, max(0, free-room)), 0o600))
-	}
+	leave := func(room int64) { must(smalldisk.LeaveFree(dir, ballast, room)) }
 	reached, restored := map[int]bool{}, map[int]bool{}
 	trials, undone, complete := 0, 0, 0
 	// The Update needs more than enough, so it is always incomplete if less is free.
@@ -197,7 +173,6 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 		again.Op = ""
 		if !ended {
 			// Leave little space for the Open that undoes it.
-			must(os.Remove(ballast))
 			leave(room / 2)
 			points, _ := run(again)
 			restored[points] = true
