@@ -34,12 +34,14 @@ func newCompactions() *compactions {
 }
 
 // listen adds the functions that the engine calls to l. The engine holds locks meanwhile, so
-// they must not call it.
-func (c *compactions) listen(l *engine.EventListener, logger *slog.Logger) {
+// they must not call it. flushFailed is called with the error of each flush that fails.
+func (c *compactions) listen(l *engine.EventListener, logger *slog.Logger, flushFailed func(error)) {
+	var flushErr error // of the last flush; the engine also sets it if the flush has written no rows
 	l.FlushBegin = func(info engine.FlushInfo) { c.begin(info.JobID) }
 	l.FlushEnd = func(info engine.FlushInfo) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		flushErr = info.Err
 		c.sublevels++ // the rows of one flush do not overlap
 		c.end(info.JobID, info.Output)
 	}
@@ -54,6 +56,9 @@ func (c *compactions) listen(l *engine.EventListener, logger *slog.Logger) {
 		logger.Error("storage/pebble: background task", slog.Any("error", safe))
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if flushErr != nil && errors.Is(err, flushErr) {
+			flushFailed(err)
+		}
 		c.failed = safe
 		if engine.IsCorruptionError(err) {
 			c.damaged = fmt.Errorf("storage/pebble: a table is corrupt, so that it cannot be compacted; restore a backup: %w", storage.ErrCorrupt)

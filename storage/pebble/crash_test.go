@@ -24,6 +24,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	runOnSmallDisk()
 	if dir := os.Getenv(envCrash); dir != "" {
 		seed, err := strconv.ParseUint(os.Getenv(envSeed), 10, 64)
 		testprocess.Must(err)

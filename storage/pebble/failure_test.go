@@ -29,7 +29,7 @@ func newFailing(match func(op errorfs.Op) bool) *failing {
 }
 
 func (f *failing) open(exit func()) (*Store, error) {
-	fs := errorfs.Wrap(f.mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	fs := errorfs.Wrap(crashable{f.mem}, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if f.on.Load() && f.match(op) {
 			f.failed.Add(1)
 			return syscall.EIO

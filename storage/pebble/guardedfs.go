@@ -46,6 +46,17 @@ func (g *guardedFS) failure() error {
 	return g.failed
 }
 
+// flushFailed handles the failure to write the rows of the logs to a table. The engine repeats
+// that without end, and while it opens a directory also waits for it. The next table will
+// therefore be in memory.
+func (g *guardedFS) flushFailed(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.opened && g.failed == nil {
+		g.failed = sanitizeError("open", err)
+	}
+}
+
 // finishOpen returns the first failure, or declares that the directory is open.
 func (g *guardedFS) finishOpen() error {
 	g.mu.Lock()
@@ -58,28 +69,38 @@ func (g *guardedFS) finishOpen() error {
 // empty, the directory. It may pretend that the operation has succeeded.
 func (g *guardedFS) attempt(name string, op func() error) error {
 	g.mu.Lock()
-	pretend := g.failed != nil && (isLog(name) || !g.opened && !isTable(name))
+	pretend := g.failed != nil && g.guards(name)
 	g.mu.Unlock()
 	if pretend {
 		return nil
 	}
-	err := op()
-	if err == nil {
-		return nil
+	if err := op(); err != nil {
+		return g.fail(name, err)
 	}
+	return nil
+}
+
+// guards reports whether the engine cannot handle that an operation on a file fails. If it
+// cannot write a table, it can write it again. The caller holds mu.
+func (g *guardedFS) guards(name string) bool {
+	return isLog(name) || !g.opened && !isTable(name)
+}
+
+// fail records the error of an operation on a file, or returns it if the engine can handle it.
+func (g *guardedFS) fail(name string, err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.failed != nil:
-	case !g.opened:
-		g.failed = sanitizeError("open", err)
-	case isLog(name):
-		g.failed = sanitizeError("log", err)
+	if !g.guards(name) {
+		return err
 	}
-	if isLog(name) || !g.opened && !isTable(name) {
-		return nil
+	if g.failed == nil {
+		operation := "open"
+		if g.opened {
+			operation = "log"
+		}
+		g.failed = sanitizeError(operation, err)
 	}
-	return err // the engine writes the table again, in unsaved if the directory is not open
+	return nil
 }
 
 func isLog(name string) bool   { return filepath.Ext(name) == ".log" }

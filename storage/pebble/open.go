@@ -266,7 +266,7 @@ func engineOptions(o Options, s *Store) *engine.Options {
 			},
 		},
 	}
-	s.compactions.listen(eo.EventListener, s.logger)
+	s.compactions.listen(eo.EventListener, s.logger, s.files.flushFailed)
 	for i := range eo.Levels {
 		l := &eo.Levels[i]
 		l.BlockSize = 32 << 10

@@ -26,6 +26,18 @@ func openFS(fs vfs.FS, o Options) (*Store, error) {
 	return open("data", o, func(_ *engine.Options, s *Store) { s.files.FS = fs })
 }
 
+// crashable is a file system in memory that can be copied at any time. ReuseForWrite of MemFS
+// locks it twice, and would wait for good if a copy begins in between.
+type crashable struct{ *vfs.MemFS }
+
+// ReuseForWrite implements [vfs.FS].
+func (c crashable) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := c.Rename(old, name); err != nil {
+		return nil, err
+	}
+	return c.OpenReadWrite(name, category)
+}
+
 // scriptWindow is the number of steps whose rows a script keeps.
 const scriptWindow = 3
 
@@ -145,7 +157,7 @@ func TestPowerLoss_AtOperationsOfTheEngine_NoUpdateIsLostOrPartial(t *testing.T)
 		}
 		return nil
 	}
-	s, err := openFS(errorfs.Wrap(mem, errorfs.InjectorFunc(crash)), Options{})
+	s, err := openFS(errorfs.Wrap(crashable{mem}, errorfs.InjectorFunc(crash)), Options{})
 	require.NoError(t, err)
 	running.Store(true)
 	var all sync.WaitGroup
