@@ -76,7 +76,7 @@ var weights = []struct {
 	op     op
 	weight int
 }{
-	{quiet, 50}, {book, 60}, {move, 40}, {rooms, 15}, {cancel, 10}, {guest, 8}, {unguest, 3}, {staff, 8}, {unstaff, 2}, {hours, 8}, {space, 8}, {unspace, 3},
+	{quiet, 50}, {book, 60}, {move, 40}, {rooms, 15}, {cancel, 10}, {guest, 8}, {unguest, 3}, {staff, 8}, {unstaff, 2}, {hours, 12}, {space, 8}, {unspace, 3},
 	{create, 8}, {uncreate, 2}, {mapLock, 20}, {unmap, 6}, {connect, 10}, {disconnect, 2}, {clock, 14}, {pass, 30}, {restart, 4}, {kill, 6}, {second, 4},
 	{fault, 20}, {outage, 4}, {online, 6}, {revoke, 2}, {calm, 15}, {partial, 2}, {write, 12}, {erase, 8}, {edit, 6}, {wipe, 6},
 }
@@ -123,7 +123,7 @@ func random(r *rand.Rand, o op) Step {
 		s.Key, s.Rooms = r.IntN(grants), someRooms(r)
 	case staff, unstaff, hours:
 		s.Key, s.Rooms = r.IntN(staffMembers), someRooms(r)
-		s.Start, s.End = pick(r, 0, 0, -120, 30, 90, 1440, 5760), pick(r, 0, 0, -60, 45, 240, 1500, 7000)
+		s.Start, s.End = pick(r, 0, -120, 30, 180, 1440, 5760), pick(r, 0, 0, -60, 240, 2000, 7000)
 	case cancel:
 		s.Key = r.IntN(grants)
 	case guest, unguest:

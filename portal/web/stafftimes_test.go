@@ -48,6 +48,9 @@ func TestNewStaff_WithTimes_AreSavedAndShownInTheZoneOfThePortal(t *testing.T) {
 	require.Equal(t, "Zoe Room 102 Until Dec 3 –", rowOf(t, list, "Zoe"))
 	require.Equal(t, "Eve Room 101 –", rowOf(t, list, "Eve"))
 	require.NotContains(t, b.get(b.home+"staff/view?key=eve").body, "<dt>From</dt>")
+	// The form was shown before the zone of the portal changed.
+	a = b.save(form, "name", "Max", "ends_at", "2026-12-03T18:00", "zone", "Europe/Lisbon", "space", "102")
+	require.Contains(t, b.follow(a).body, "Fri, Dec 4, 2026, 3:00 AM")
 	all, err := f.ws().UserIdentities(t.Context(), data.Query{CustomerKey: "acme", Text: "Zoe"})
 	require.NoError(t, err)
 	require.Equal(t, []time.Time{utc(t, "2026-05-29T23:00:00Z"), utc(t, "2026-12-03T09:00:00Z")}, []time.Time{all.Items[0].StartsAt, all.Items[0].EndsAt})
@@ -118,7 +121,7 @@ func TestStaffList_Times_AreShownByState(t *testing.T) {
 	}{
 		"Started":  {starts: now},
 		"Coming":   {starts: now.Add(24 * time.Hour), ends: now.Add(48 * time.Hour), want: `<span class="chip upcoming">From Jun 2</span>`},
-		"Ending":   {ends: now.Add(16 * time.Hour), want: `<span class="chip current">Until Jun 2</span>`}, // in Tokyo
+		"Ending":   {ends: now.Add(15 * time.Hour), want: `<span class="chip current">Until Jun 2</span>`}, // in Tokyo
 		"Ended":    {ends: now, want: `<span class="chip ended">Ended on Jun 1</span>`},
 		"NextYear": {starts: now, ends: now.Add(365 * 24 * time.Hour), want: `<span class="chip current">Until Jun 1, 2027</span>`},
 	} {
