@@ -31,8 +31,11 @@ func (f *fixture) newBrowser(t *testing.T) *browser {
 // response is a response with its body.
 type response struct {
 	*http.Response
-	body string
+	body string // with a plain space in times, which tests can write
+	size int    // of the body that was sent
 }
+
+var plainTimes = strings.NewReplacer("\u00a0AM", " AM", "\u00a0PM", " PM")
 
 func (b *browser) do(method, path string, form url.Values) response {
 	b.t.Helper()
@@ -64,7 +67,7 @@ func (b *browser) do(method, path string, form url.Values) response {
 			delete(b.cookies, c.Name)
 		}
 	}
-	return response{out, w.Body.String()}
+	return response{out, plainTimes.Replace(w.Body.String()), w.Body.Len()}
 }
 
 func (b *browser) get(path string) response { b.t.Helper(); return b.do(http.MethodGet, path, nil) }

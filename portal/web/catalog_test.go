@@ -275,7 +275,7 @@ func TestLocalizer_PluralsDatesAndNumbers_FollowTheLocale(t *testing.T) {
 	h := &Handler{catalogs: catalogs}
 	at := time.Date(2026, 5, 3, 15, 4, 0, 0, time.UTC)
 	for locale, want := range map[string][]string{
-		"en-US": {"1 night", "2 nights", "1,234 nights", "Sun, May 3, 2026", "3:04 PM"},
+		"en-US": {"1 night", "2 nights", "1,234 nights", "Sun, May 3, 2026", "3:04\u00a0PM"},
 		"de-DE": {"1 Nacht", "2 Nächte", "1.234 Nächte", "So, 3. Mai 2026", "15:04"},
 		"fr-FR": {"1 nuit", "2 nuits", "1\u00a0234 nuits", "dim. 3 mai 2026", "15:04"},
 		"pl-PL": {"1 noc", "2 noce", "1234 noce", "niedz., 3 maj 2026", "15:04"},

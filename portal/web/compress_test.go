@@ -67,8 +67,8 @@ func TestPages_AcceptedEncoding_CompressesPagesAndAssets(t *testing.T) {
 			a := b.get(path)
 			require.Equal(t, want, a.Header.Get("Content-Encoding"), accepts)
 			require.Equal(t, "Accept-Encoding", a.Header.Get("Vary"))
-			require.Equal(t, fmt.Sprint(len(a.body)), a.Header.Get("Content-Length"))
-			require.Equal(t, plain.body, decoded(t, a), accepts)
+			require.Equal(t, fmt.Sprint(a.size), a.Header.Get("Content-Length"))
+			require.Equal(t, plain.body, plainTimes.Replace(decoded(t, a)), accepts)
 			require.Equal(t, want != "", len(a.body) < len(plain.body)/2, accepts)
 		}
 		b.header.Del("Accept-Encoding")

@@ -66,7 +66,7 @@ func (s *localizer) weekday(t time.Time) string {
 func (s *localizer) clock(t time.Time) string {
 	form := "15:04"
 	if dates[s.locale].hour12 {
-		form = "3:04 PM"
+		form = "3:04\u00a0PM" // a no-break space
 	}
 	if wallclock.Repeated(t) {
 		form += " MST"

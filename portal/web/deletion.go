@@ -91,6 +91,7 @@ type deletePage struct {
 	Kind    string // set if the title of the page contains Name
 	Text    string // the consequences in general
 	Button  string
+	Keep    string      // the link that does not delete; "" for the usual text
 	Deleted []kindCount // other resources that are deleted too
 	Kept    []kindCount // resources that remain and lose a reference
 	Back    string

@@ -80,8 +80,8 @@ func TestDeletions_PeopleConcerned_AreNamed(t *testing.T) {
 	}
 	later += " and 2 more"
 	for path, want := range map[string][]string{
-		"spaces/delete?key=101":            {inHouse, later, "1 of the staff loses access here Eve"},
-		"spaces/delete?key=lisbon":         {inHouse, later, "1 of the staff loses access here Eve"},
+		"spaces/delete?key=101":            {inHouse, later, "1 staff member loses access here Eve"},
+		"spaces/delete?key=lisbon":         {inHouse, later, "1 staff member loses access here Eve"},
 		"spaces/delete?key=102":            nil,
 		"spaces/delete?key=porto":          nil,
 		"reservations/cancel?key=b-here1":  {"1 guest is in house Guest here1 Room 101 Check-out Mon, Mar 16, 2026, 11:00 AM"},

@@ -228,7 +228,7 @@ func TestEditReservation_RequiredFieldCleared_IsRefused(t *testing.T) {
 			}
 			a := b.submit(path, cleared)
 			require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, "%s: %s", vertical, field)
-			require.Regexp(t, `<a href="#f-`+field+`">[^<]*: This is needed\.`, a.body, "%s: %s", vertical, field)
+			require.Regexp(t, `<a href="#f-`+field+`">[^<]*: Please fill this in\.`, a.body, "%s: %s", vertical, field)
 			require.Equal(t, stored, f.export(t), "%s: %s", vertical, field)
 		}
 

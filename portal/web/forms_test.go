@@ -244,7 +244,7 @@ func TestForms_InvalidValue_KeepTypedValues(t *testing.T) {
 
 	// An invalid time is a fault of its field.
 	a = b.post(b.home+"reservations/new", "starts_at", "tomorrow")
-	require.Contains(t, a.body, `id="e-starts_at">Give a day and a time.`)
+	require.Contains(t, a.body, `id="e-starts_at">Enter a day and a time.`)
 	require.Equal(t, "tomorrow", inputValues(a.body)["starts_at"])
 }
 

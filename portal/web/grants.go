@@ -205,27 +205,17 @@ func showGrant(x *exchange) error {
 	}
 	place := related.Place(g.Ref())
 	zone := x.zone(place)
-	out := grantPage{Row: x.newGrantRow(g, related), Grant: g, Sites: map[string]string{}, Zone: zone.String(), Mixed: place.Mixed, Details: x.can(portal.ActionReadHistory)}
+	out := grantPage{Row: x.newGrantRow(g, related), Grant: g, Zone: zone.String(), Mixed: place.Mixed, Details: x.can(portal.ActionReadHistory)}
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u
 	}
-	var sites []string
 	for _, ref := range g.Spaces {
 		if s, shown := related.Space(ref.Key); shown {
 			out.Spaces = append(out.Spaces, s)
-			if s.ParentSiteKey != "" {
-				sites = append(sites, s.ParentSiteKey)
-			}
 		}
 	}
-	if len(sites) > 0 {
-		page, err := x.view.Spaces(x.ctx(), data.Query{Keys: sites, Limit: 1000})
-		if err != nil {
-			return err
-		}
-		for _, s := range page.Items {
-			out.Sites[s.Key] = s.Name
-		}
+	if out.Sites, err = x.siteNames(out.Spaces); err != nil {
+		return err
 	}
 	if !g.StartsAt.IsZero() && !g.EndsAt.IsZero() {
 		out.Nights = wallclock.Nights(g.StartsAt, g.EndsAt, zone)

@@ -49,7 +49,7 @@ func TestGrants_InvalidFilterDay_ShowsTheFault(t *testing.T) {
 	for _, filter := range []string{"from=xx", "until=2026-02-30", "from=2026-01-01&until=1"} {
 		a := b.get(b.home + "reservations?state=all&" + filter)
 		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, filter)
-		require.Equal(t, 1, strings.Count(a.body, "Give a day."), filter)
+		require.Equal(t, 1, strings.Count(a.body, "Enter a day."), filter)
 		require.NotContains(t, a.body, "reservations/view?key=b1", filter)
 	}
 }

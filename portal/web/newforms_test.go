@@ -112,9 +112,9 @@ func TestNewReservation_Empty_NamesEachMissingField(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, vertical)
 		require.Equal(t, stored, f.export(t), vertical)
 		for _, field := range missing {
-			require.Regexp(t, `<a href="#f-`+field+`">[^<]*: This is needed\.`, a.body, "%s: %s", vertical, field)
+			require.Regexp(t, `<a href="#f-`+field+`">[^<]*: Please fill this in\.`, a.body, "%s: %s", vertical, field)
 		}
-		require.Equal(t, len(missing), strings.Count(a.body, `: This is needed.`), vertical)
+		require.Equal(t, len(missing), strings.Count(a.body, `: Please fill this in.`), vertical)
 		require.Contains(t, a.body, "A code has 4 to 9 digits.", "all faults at once")
 		require.Equal(t, 1, strings.Count(a.body, " autofocus"), "the first fault has the focus")
 		require.Regexp(t, `<input id="f-starts_at"[^>]* autofocus`, a.body)

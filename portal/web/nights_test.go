@@ -31,9 +31,9 @@ func TestNewBooking_NightsAndTimes_DetermineTheEnd(t *testing.T) {
 		"no end":                    {url.Values{"ends_at": {""}, "nights": {"2"}}, "2026-03-16T11:00", ""},
 		"no nights":                 {url.Values{"nights": {""}, "ends_at": {"2026-03-18T11:00"}}, "2026-03-18T11:00", ""},
 		"a month with another hour": {url.Values{"nights": {"30"}}, "2026-04-13T11:00", ""}, // summer time begins on March 29
-		"no number":                 {url.Values{"nights": {"two"}}, "", "Give a whole number from 0 to 999."},
-		"a negative number":         {url.Values{"nights": {"-1"}}, "", "Give a whole number from 0 to 999."},
-		"too many nights":           {url.Values{"nights": {"1000"}}, "", "Give a whole number from 0 to 999."},
+		"no number":                 {url.Values{"nights": {"two"}}, "", "Enter a whole number from 0 to 999."},
+		"a negative number":         {url.Values{"nights": {"-1"}}, "", "Enter a whole number from 0 to 999."},
+		"too many nights":           {url.Values{"nights": {"1000"}}, "", "Enter a whole number from 0 to 999."},
 	} {
 		f, b := openToday(t, portal.Config{})
 		path := b.home + "reservations/new?guest=ada&space=102&from=2026-03-14"

@@ -163,7 +163,7 @@ func TestExtend_PickedTime_IsChecked(t *testing.T) {
 	t.Parallel()
 	f, b, _ := setupInn(t, portal.Config{})
 	path := b.home + "reservations/extend?key=b1"
-	for until, fault := range map[string]string{"": "This is needed.", "tomorrow": "Give a day and a time.", "2026-03-19T11:00": "The end must be after the start."} {
+	for until, fault := range map[string]string{"": "Please fill this in.", "tomorrow": "Enter a day and a time.", "2026-03-19T11:00": "The end must be after the start."} {
 		a := b.post(path, "until", until)
 		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, until)
 		require.Contains(t, a.body, fault)

@@ -139,6 +139,7 @@ func TestStaffAndSpaces_AddEditRemove_ChangesTheStore(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "Eva", eve.Name)
 		require.Equal(t, data.Refs(data.KindRoom, "102"), eve.Spaces)
+		require.Regexp(t, `Room 102</bdi></a> <span class="muted">Room · <bdi[^>]*>Lisbon</bdi></span>`, b.get(b.home+"staff/view?key=eve").body)
 		require.Contains(t, b.follow(b.post(b.home+"staff/remove?key=eve")).body, "Eva is no longer on the staff.")
 
 		a = b.post(b.home+"spaces/new", "name", "Pool", "kind", "common_area", "parent_site_key", "lisbon")

@@ -3,6 +3,8 @@ package web
 import (
 	"slices"
 
+	"github.com/samber/lo"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -218,3 +220,16 @@ type spaceKind struct {
 }
 
 const siteLimit = 200
+
+// siteNames returns the names of the sites of spaces that the portal shows, by their keys.
+func (x *exchange) siteNames(spaces []data.Space) (map[string]string, error) {
+	keys := lo.Uniq(lo.FilterMap(spaces, func(s data.Space, _ int) (string, bool) { return s.ParentSiteKey, s.ParentSiteKey != "" }))
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	page, err := x.view.Spaces(x.ctx(), data.Query{Keys: keys, Limit: 1000})
+	if err != nil {
+		return nil, err
+	}
+	return lo.SliceToMap(page.Items, func(s data.Space) (string, string) { return s.Key, s.Name }), nil
+}

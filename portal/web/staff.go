@@ -55,7 +55,8 @@ func hasEnded(u data.UserIdentity, now time.Time) bool {
 type staffPage struct {
 	Member data.UserIdentity
 	Spaces []data.Space
-	Codes  *codesCard // nil if the portal does not show codes, or staff get none
+	Sites  map[string]string // names of the sites of the spaces, by key
+	Codes  *codesCard        // nil if the portal does not show codes, or staff get none
 }
 
 func showStaffMember(x *exchange) error {
@@ -68,6 +69,9 @@ func showStaffMember(x *exchange) error {
 		if s, shown := related.Space(ref.Key); shown {
 			out.Spaces = append(out.Spaces, s)
 		}
+	}
+	if out.Sites, err = x.siteNames(out.Spaces); err != nil {
+		return err
 	}
 	if out.Codes, err = x.codesOf(u.Ref(), hasEnded(u, x.h.db.Now()), x.pageZone()); err != nil {
 		return err

@@ -164,7 +164,7 @@ var removeStaff = deletion{
 			return deletePage{}, u.Meta, data.DeleteReport{}, err
 		}
 		report, err := x.view.PlanDelete(x.ctx(), u.Ref())
-		out := deletePage{Name: u.Name, Text: x.text("cancel.staff"), Button: x.text("cancel.staff.button"), Back: x.resourcePath(u.Ref())}
+		out := deletePage{Name: u.Name, Text: x.text("cancel.staff"), Button: x.text("cancel.staff.button"), Keep: x.text("back"), Back: x.resourcePath(u.Ref())}
 		out.Deleted, out.Kept = x.countPlan(report, u.Ref())
 		return out, u.Meta, report, err
 	},

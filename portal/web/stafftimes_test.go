@@ -92,8 +92,8 @@ func TestStaffForms_InvalidTimes_AreReportedAtTheirFieldsAndChangeNothing(t *tes
 		for _, c := range []struct{ starts, ends, field, text string }{
 			{"2026-06-10T18:00", "2026-06-10T18:00", "ends_at", "The end must be after the start."},
 			{"2026-06-10T18:00", "2026-06-09T18:00", "ends_at", "The end must be after the start."},
-			{"tomorrow", "2026-06-09T18:00", "starts_at", "Give a day and a time."},
-			{"", "2026-06-31T18:00", "ends_at", "Give a day and a time."},
+			{"tomorrow", "2026-06-09T18:00", "starts_at", "Enter a day and a time."},
+			{"", "2026-06-31T18:00", "ends_at", "Enter a day and a time."},
 			{"0001-01-01T00:01", "", "starts_at", "This is outside of what is allowed."},
 		} {
 			name := fmt.Sprint(path, " ", c.starts, " ", c.ends)

@@ -45,11 +45,11 @@ func TestUndo_AfterAPushOfTheHost_ExplainsWhatHasChanged(t *testing.T) {
 		"a booking of its site":   {movePath, "Room 102", []data.Resource{wholeSite("lisbon", at(21, 15), at(22, 11))}, time.Second, false, []string{"Room 101 is no longer free."}},
 		"ten minutes":             {movePath, "Room 102", nil, 10 * time.Minute, false, []string{"More than ten minutes have passed."}},
 		"nothing":                 {"reservations/cancel?key=b1", "Cancel now", nil, 0, true, nil},
-		"the cancelled booking":   {"reservations/cancel?key=b1", "Cancel now", []data.Resource{innData().AccessGrants[0]}, 0, false, []string{"Weekend is already here again"}},
+		"the cancelled booking":   {"reservations/cancel?key=b1", "Cancel now", []data.Resource{innData().AccessGrants[0]}, 0, false, []string{"Weekend is already back in the list"}},
 		"a booking in its place":  {"reservations/cancel?key=b1", "Cancel now", []data.Resource{data.Guest("bob", "Bob"), bobIn("101", at(21, 15), at(23, 11))}, time.Second, false, []string{"is gone or no longer free"}},
 		"cancelled long ago":      {"reservations/cancel?key=b1", "Cancel now", nil, 10 * time.Minute, false, []string{"More than ten minutes have passed."}},
 		"the staff is unchanged":  {"staff/remove?key=eve", "Remove", nil, 0, true, nil},
-		"the staff member":        {"staff/remove?key=eve", "Remove", []data.Resource{eve}, 0, false, []string{"Eve is already here again"}},
+		"the staff member":        {"staff/remove?key=eve", "Remove", []data.Resource{eve}, 0, false, []string{"Eve is already back in the list"}},
 		"a staff member long ago": {"staff/remove?key=eve", "Remove", nil, 10 * time.Minute, false, []string{"More than ten minutes have passed."}},
 	} {
 		t.Run(name, func(t *testing.T) {
