@@ -64,7 +64,7 @@ var registered = []Backend{
 		s := memory.New()
 		return noClose{s}, func() storage.Store { return noClose{s} }
 	}},
-	{"badger", func(t testing.TB) (storage.Store, func() storage.Store) {
+	{badgerName, func(t testing.TB) (storage.Store, func() storage.Store) {
 		dir := t.TempDir()
 		open := func() storage.Store {
 			s, err := badger.Open(dir, badger.Options{MemTableBytes: 8 << 20, PartRows: partRows(t), NoSync: noSync(t)})
@@ -81,8 +81,11 @@ func partRows(t testing.TB) int {
 	if _, isBenchmark := t.(*testing.B); isBenchmark {
 		return 0
 	}
-	return 64
+	return smallParts
 }
+
+// smallParts is a small PartRows of Badger.
+const smallParts = 64
 
 // noSync reports whether Badger omits syncs, which take most of the CPU time of small Updates. Only tests of storage/badger,
 // which simulate a power loss, depend on syncs. Tests at full size and benchmarks sync.

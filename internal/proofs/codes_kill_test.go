@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
@@ -30,8 +31,9 @@ func TestKilledProcess_Codes_LocksHoldExactlyTheDesiredCodes(t *testing.T) {
 	kills := size(t, "PROOFS_CODE_KILLS", 0, 5, 20)
 	worlds := min(kills, 4) // most of the time, the processes wait
 	seed := seedOf(t)
+	backend, _ := backends.InDir()
 	for i := range worlds {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, world %d", backend, i), func(t *testing.T) {
 			t.Parallel()
 			killCodes(t, seed+uint64(i), (kills+worlds-1-i)/worlds)
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -60,6 +61,10 @@ func endLeases(ctx context.Context, store storage.Store) error {
 // at least once, and each life must not skip a change.
 func TestConsumer_ProcessIsKilled_HandlesEachChangeInOrder(t *testing.T) {
 	t.Parallel()
+	backends.RunInDir(t, killConsumer)
+}
+
+func killConsumer(t *testing.T) {
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()

@@ -17,6 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -27,6 +28,10 @@ import (
 func TestKilledProcess_Devices_NothingIsLostOrSentTwice(t *testing.T) {
 	testsize.SkipShort(t)
 	t.Parallel()
+	backends.RunInDir(t, killAndCompareCommands)
+}
+
+func killAndCompareCommands(t *testing.T) {
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()

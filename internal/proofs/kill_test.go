@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
@@ -22,6 +23,10 @@ import (
 func TestKilledProcess_AcknowledgedChanges_ArePresent(t *testing.T) {
 	testsize.SkipShort(t)
 	t.Parallel()
+	backends.RunInDir(t, killAndCompareCustomers)
+}
+
+func killAndCompareCustomers(t *testing.T) {
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()

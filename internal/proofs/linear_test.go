@@ -46,6 +46,10 @@ func TestTransactions_Concurrent_AreLinearizable(t *testing.T) {
 func TestTransactions_AcrossKills_AreLinearizable(t *testing.T) {
 	testsize.SkipShort(t)
 	t.Parallel()
+	backends.RunInDir(t, killAndCheckHistory)
+}
+
+func killAndCheckHistory(t *testing.T) {
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var total, unknown, kills int

@@ -4,20 +4,17 @@ import (
 	"context"
 	"sync"
 
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
 // workers is the number of goroutines that change customers.
 const workers = 4
 
-const (
-	smallTable = 1 << 20 // bytes; the engine flushes and compacts all the time
-	smallPart  = 64      // rows; a larger Update takes several transactions of the engine
-)
-
-func openSmall(dir string) (*badger.Store, error) {
-	return badger.Open(dir, badger.Options{MemTableBytes: smallTable, PartRows: smallPart})
+// openSmall opens the store in a directory on the backend of [backends.InDir].
+func openSmall(dir string) (backends.DirStore, error) {
+	_, open := backends.InDir()
+	return open(dir)
 }
 
 // workOnCustomers is the program that is killed. It prints "begin" before each step, "done" after it, and a line around

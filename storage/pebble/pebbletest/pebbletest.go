@@ -11,11 +11,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage/pebble"
 )
 
+// OpenDir opens the store in a directory.
+func OpenDir(dir string) (*pebble.Store, error) {
+	return pebble.Open(dir, pebble.Options{MemTableBytes: 1 << 20})
+}
+
 // Open opens a new, empty store. reopen opens it again after Close.
 func Open(t testing.TB) (store storage.Store, reopen func() storage.Store) {
 	dir := t.TempDir()
 	open := func() storage.Store {
-		s, err := pebble.Open(dir, pebble.Options{MemTableBytes: 1 << 20})
+		s, err := OpenDir(dir)
 		require.NoError(t, err)
 		return s
 	}
