@@ -17,13 +17,14 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"math"
+	"path/filepath"
 
 	"github.com/customerportal-go/customerportal/storage"
 )
 
 const (
 	// SlotBytes is the size of a slot.
-	SlotBytes = 512 // two slots, written alternately, so that a torn write damages only one
+	SlotBytes = 512 // two slots, written one after the other, so that a torn write damages only one
 	markBytes = 4 + 1 + 8 + crc32.Size
 
 	// damaged replaces the number after a backend has found that commits are missing. The
@@ -84,7 +85,7 @@ func (f Format) Read(files Files, path string) (m Mark, err error) {
 		}
 	}
 	if !m.Found && len(b) > 0 {
-		return m, fmt.Errorf("%s: the commit mark is invalid: %w", f.Backend, storage.ErrCorrupt)
+		return m, fmt.Errorf("%s: the commit mark in the file %s is invalid; restore a backup: %w", f.Backend, filepath.Base(path), storage.ErrCorrupt)
 	}
 	if m.Number == damaged {
 		return m, fmt.Errorf("%s: commits are missing, as found by an earlier Open; restore a backup: %w", f.Backend, storage.ErrCorrupt)
@@ -151,9 +152,11 @@ func (f Format) Encode(strict bool, number uint64) []byte {
 
 func (m *Mark) encode(number uint64) []byte { return m.format.Encode(m.Strict, number) }
 
-// Record stores that all commits up to number are on disk.
+// Record stores that all commits up to number are on disk. It writes both slots, so that the
+// number is known even if one of them is damaged later.
 func (m *Mark) Record(number uint64) error {
-	return m.to.writeAt(m.encode(number), int64(number%2)*SlotBytes)
+	b := m.encode(number)
+	return errors.Join(m.to.writeAt(b, 0), m.to.writeAt(b, SlotBytes))
 }
 
 // Close closes the file, if it is open. clean reports whether the engine was closed without
@@ -165,7 +168,7 @@ func (m *Mark) Close(number uint64, clean, sync bool) error {
 	var err error
 	if clean && sync && !m.Strict {
 		m.Strict = true
-		err = errors.Join(m.to.writeAt(m.encode(number), 0), m.to.writeAt(m.encode(number), SlotBytes))
+		err = m.Record(number)
 	}
 	return errors.Join(err, m.to.close(), m.f.Close())
 }
