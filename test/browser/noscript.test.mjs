@@ -8,9 +8,9 @@ let server, chromium;
 before(async () => { server = await serve(); chromium = await browse(); });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
-/** Returns the visible links, buttons and fields of a page. */
+/** Returns the visible links, buttons and fields of a page. Without script a visitor copies the selected text, so there is no button. */
 function controls(page) {
-  return page.$$eval("a[href], button, input:not([type=hidden]), select, textarea, summary", (all) => all
+  return page.$$eval("a[href], button:not([data-copy]), input:not([type=hidden]), select, textarea, summary", (all) => all
     .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 0)
     .map((e) => `${e.tagName} ${e.name || e.textContent.trim()}`));
 }
