@@ -75,3 +75,45 @@ func TestOpen_OperationsOnAFileFail_NothingIsLost(t *testing.T) {
 		}
 	}
 }
+
+// The same while a directory is being created. The next Open creates it.
+func TestOpen_OperationsFailInANewDirectory_TheNextOpenSucceeds(t *testing.T) {
+	t.Parallel()
+	for _, all := range []bool{false, true} {
+		tried, refused := 0, 0
+		for n := int64(0); ; n++ {
+			what := fmt.Sprintf("operation %d, later ones too: %v", n, all)
+			var seen atomic.Int64
+			f := newFailing(func(errorfs.Op) bool {
+				i := seen.Add(1) - 1
+				return i == n || all && i > n
+			})
+			f.on.Store(true)
+			s, err := f.open(func() { t.Error("the process ends: " + what) })
+			f.on.Store(false)
+			want := "-"
+			if err == nil {
+				require.NoError(t, put(s, "a", "1"), what)
+				require.NoError(t, s.Close(), what)
+				want = "1"
+			} else {
+				require.NotErrorIs(t, err, storage.ErrCorrupt, what)
+				refused++
+			}
+			for _, unsynced := range []int{0, 100} {
+				left := f.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rand.New(rand.NewPCG(1, 2))})
+				again, err := openFS(left, Options{})
+				require.NoError(t, err, what)
+				require.Equal(t, []string{want}, get(t, again, "a"), what)
+				require.NoError(t, put(again, "b", "1"), what)
+				require.NoError(t, again.Close(), what)
+			}
+			if f.failed.Load() == 0 {
+				break
+			}
+			tried++
+		}
+		t.Logf("%d operations, %d errors", tried, refused)
+		require.Greater(t, refused, 20)
+	}
+}
