@@ -61,6 +61,6 @@
 //
 // Maintenance and verification:
 //
-//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_locks.go fsck_codes.go fsck_activity.go fsck_rows.go
-//	fsck_cancelled.go
+//	sweep.go sweep_customer.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_locks.go fsck_codes.go
+//	fsck_activity.go fsck_rows.go fsck_cancelled.go
 package data

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -274,4 +276,62 @@ func TestWorkspaces_CustomerWithoutResources_IsListed(t *testing.T) {
 	ids, err = db.Workspaces(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, want, ids, "a workspace that had a customer")
+}
+
+// TestSweep_OtherSweepFinishesFirst_CountsNothing runs a whole Sweep after another one has found the deleted customer.
+func TestSweep_OtherSweepFinishesFirst_CountsNothing(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	_, err := workspace(store).Push(t.Context(), block("a", "a", 3))
+	require.NoError(t, err)
+	_, err = workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+	require.NoError(t, err)
+	h := &hooked{Store: store}
+	h.afterView = func() {
+		report, err := data.Open(store, data.Options{}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, report.Customers)
+	}
+	report, err := data.Open(h, data.Options{}).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, report)
+}
+
+// slowReads is a store whose Updates fail and whose later Views return only when their context is done.
+type slowReads struct {
+	storage.Store
+	quick   atomic.Int64 // the number of Views that do not wait
+	started chan struct{}
+	ended   atomic.Bool
+}
+
+func (s *slowReads) View(ctx context.Context, fn func(storage.Reader) error) error {
+	if s.quick.Add(-1) >= 0 {
+		return s.Store.View(ctx, fn)
+	}
+	close(s.started)
+	<-ctx.Done()
+	runtime.Gosched()
+	s.ended.Store(true)
+	return ctx.Err()
+}
+
+func (s *slowReads) Update(context.Context, func(storage.Tx) error, ...[]byte) error {
+	<-s.started
+	return backends.ErrFault
+}
+
+// TestSweep_UpdateFails_WaitsForItsReads fails to remove the first rows of a customer while the next ones are being read.
+func TestSweep_UpdateFails_WaitsForItsReads(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	_, err := workspace(store).Push(t.Context(), block("a", "a", 1500))
+	require.NoError(t, err)
+	_, err = workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+	require.NoError(t, err)
+	slow := &slowReads{Store: store, started: make(chan struct{})}
+	slow.quick.Store(2) // the deleted customers, and the first rows
+	_, err = data.Open(slow, data.Options{}).Sweep(t.Context())
+	require.ErrorIs(t, err, backends.ErrFault)
+	require.True(t, slow.ended.Load(), "Sweep has returned before its last read")
 }
