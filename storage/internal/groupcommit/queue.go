@@ -41,9 +41,6 @@ func (o Outcome) dependentErr() error {
 // this one.
 type Apply func(writes *overlay.Layer) (outcome Outcome, wait func() Outcome)
 
-// maxWaiting is the maximum number of batches that were applied and are not durable yet.
-const maxWaiting = 64
-
 // Queue implements group commit. It applies batches one at a time, in order. While one
 // batch is being applied, the next one collects the writes of all Updates that finish. An
 // Update reads batches before they are durable, so it fails if one of them fails.
@@ -71,7 +68,10 @@ type Queue struct {
 	halted   error
 	stopping bool
 	stopped  chan struct{}
-	waiting  chan *batch
+
+	// waiting has no buffer, so that at most two batches have been applied and are not durable.
+	// With more, the batches would be smaller, and each takes time of its own.
+	waiting chan *batch
 }
 
 // batch contains the writes of several Updates that are committed together. writes is
@@ -94,7 +94,7 @@ func (q *Queue) Start(apply Apply) {
 	}
 	q.wake = sync.NewCond(&q.mu)
 	q.stopped = make(chan struct{})
-	q.waiting = make(chan *batch, maxWaiting)
+	q.waiting = make(chan *batch)
 	go q.applyAll()
 	go q.awaitAll()
 }
