@@ -113,14 +113,21 @@ func TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt(t *testing.T) {
 	})
 }
 
-// TestSweep_LargeCustomer_WorksInBoundedUpdates counts the rows that each Update removes.
-func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
-	t.Parallel()
+// withDeletedCustomer returns a store with only the rows of a deleted customer.
+func withDeletedCustomer(t *testing.T, rooms int) storage.Store {
+	t.Helper()
 	store := memory.New()
-	_, err := workspace(store).Push(t.Context(), block("a", "a", 1500))
+	_, err := workspace(store).Push(t.Context(), block("a", "a", rooms))
 	require.NoError(t, err)
 	_, err = workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 	require.NoError(t, err)
+	return store
+}
+
+// TestSweep_LargeCustomer_WorksInBoundedUpdates counts the rows that each Update removes.
+func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
+	t.Parallel()
+	store := withDeletedCustomer(t, 1500)
 	left := len(dump(t, workspace(store)))
 	total := left
 	h := &hooked{Store: store}
@@ -281,11 +288,7 @@ func TestWorkspaces_CustomerWithoutResources_IsListed(t *testing.T) {
 // TestSweep_OtherSweepFinishesFirst_CountsNothing runs a whole Sweep after another one has found the deleted customer.
 func TestSweep_OtherSweepFinishesFirst_CountsNothing(t *testing.T) {
 	t.Parallel()
-	store := memory.New()
-	_, err := workspace(store).Push(t.Context(), block("a", "a", 3))
-	require.NoError(t, err)
-	_, err = workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
-	require.NoError(t, err)
+	store := withDeletedCustomer(t, 3)
 	h := &hooked{Store: store}
 	h.afterView = func() {
 		report, err := data.Open(store, data.Options{}).Sweep(t.Context())
@@ -324,14 +327,10 @@ func (s *slowReads) Update(context.Context, func(storage.Tx) error, ...[]byte) e
 // TestSweep_UpdateFails_WaitsForItsReads fails to remove the first rows of a customer while the next ones are being read.
 func TestSweep_UpdateFails_WaitsForItsReads(t *testing.T) {
 	t.Parallel()
-	store := memory.New()
-	_, err := workspace(store).Push(t.Context(), block("a", "a", 1500))
-	require.NoError(t, err)
-	_, err = workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
-	require.NoError(t, err)
+	store := withDeletedCustomer(t, 1500)
 	slow := &slowReads{Store: store, started: make(chan struct{})}
 	slow.quick.Store(2) // the deleted customers, and the first rows
-	_, err = data.Open(slow, data.Options{}).Sweep(t.Context())
+	_, err := data.Open(slow, data.Options{}).Sweep(t.Context())
 	require.ErrorIs(t, err, backends.ErrFault)
 	require.True(t, slow.ended.Load(), "Sweep has returned before its last read")
 }
