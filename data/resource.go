@@ -122,7 +122,8 @@ type UserIdentity struct {
 	Spaces []Ref
 
 	// StartsAt and EndsAt bound the time in which a staff member serves the spaces. The fields "starts_at" and "ends_at" of
-	// staff_members extend the API. The staff member's access codes are valid in this time only, see package access.
+	// staff_members extend the API. The staff member's access codes are valid in this time only. A lock without schedules of its
+	// own opens as soon as the code is on it, see WriteMinutes of the rules in package access.
 	StartsAt time.Time // UTC, whole microseconds; zero means no start; for KindStaffMember
 	EndsAt   time.Time // UTC, whole microseconds, after StartsAt; zero means no end; for KindStaffMember
 

@@ -13,6 +13,7 @@ import (
 // sweepBatch contains rows of a deleted customer that one Update removes.
 type sweepBatch struct {
 	rows     storage.Range // of the customer
+	first    []byte        // the key of the first row in the range
 	count    int           // the number of rows in the range
 	last     bool          // the customer has no rows after the range
 	ids      [][]byte      // the keys of the rows of resource ids that point into the range
@@ -86,7 +87,9 @@ func (s *sweeper) readBatch(ctx context.Context, r storage.Reader, workspace uui
 		if err != nil {
 			return b, err
 		}
-		b.count++
+		if b.count++; b.count == 1 {
+			b.first = e.Key
+		}
 		if len(pointers) > 0 && layout.Parse(e.Key).Shape == layout.ShapeResource {
 			// Another customer never uses this id, so its row need not be read.
 			b.ids, pointers = append(b.ids, pointers[1].key), pointers[:1]
@@ -100,7 +103,11 @@ func (s *sweeper) readBatch(ctx context.Context, r storage.Reader, workspace uui
 // the customer has no rows any more.
 func (s *sweeper) remove(ctx context.Context, id layout.CustomerID, b sweepBatch) (done bool, err error) {
 	mark := layout.DeletedCustomer(id)
-	keys := append([][]byte{mark}, keysOf(b.pointers)...)
+	keys := [][]byte{mark}
+	if b.count > 0 {
+		keys = append(keys, b.first)
+	}
+	keys = append(keys, keysOf(b.pointers)...)
 	var rows, customers int
 	err = storage.Run(ctx, s.db.store, func(tx storage.Tx) error {
 		rows, customers, done = 0, 0, b.last
@@ -112,15 +119,23 @@ func (s *sweeper) remove(ctx context.Context, id layout.CustomerID, b sweepBatch
 			done = true
 			return nil
 		}
+		values = values[1:]
+		counts := true
+		if b.count > 0 {
+			counts = values[0] != nil // or else another Sweep has removed the batch, and has counted it
+			values = values[1:]
+		}
 		// The keys of a deleted customer are free, so another customer may use them again. A pointer is removed only if it
 		// still has the value for this customer.
 		found := b.ids[:len(b.ids):len(b.ids)]
-		for i, value := range values[1:] {
+		for i, value := range values {
 			if value != nil && string(value) == string(b.pointers[i].value) {
 				found = append(found, b.pointers[i].key)
 			}
 		}
-		rows = b.count + len(found)
+		if counts {
+			rows = b.count + len(found)
+		}
 		if b.last {
 			found, customers = append(found, mark), 1
 		}

@@ -300,6 +300,33 @@ func TestSweep_OtherSweepFinishesFirst_CountsNothing(t *testing.T) {
 	require.Zero(t, report)
 }
 
+// TestSweep_OtherSweepRemovesABatch_CountsItOnce lets another Sweep remove the first batch after this one has read it.
+func TestSweep_OtherSweepRemovesABatch_CountsItOnce(t *testing.T) {
+	t.Parallel()
+	for _, rooms := range []int{3, 1500} { // one batch, which also removes the mark of the customer; several batches
+		whole, err := data.Open(withDeletedCustomer(t, rooms), data.Options{}).Sweep(t.Context())
+		require.NoError(t, err)
+		store := withDeletedCustomer(t, rooms)
+		h := &hooked{Store: store}
+		var other data.SweepReport
+		var otherErr error
+		h.afterView = func() { // the deleted customers
+			h.afterView = func() { // the first batch
+				one := backends.NewFault(store, backends.Fault{Of: backends.Commits, After: 1})
+				other, otherErr = data.Open(one, data.Options{}).Sweep(t.Context())
+			}
+		}
+		report, err := data.Open(h, data.Options{}).Sweep(t.Context())
+		require.NoError(t, err)
+		if rooms > 3 {
+			require.ErrorIs(t, otherErr, backends.ErrFault)
+			require.Positive(t, other.Rows)
+		}
+		require.Equal(t, whole, data.SweepReport{Customers: other.Customers + report.Customers, Rows: other.Rows + report.Rows}, rooms)
+		require.Empty(t, dump(t, workspace(store)))
+	}
+}
+
 // slowReads is a store whose Updates fail and whose later Views return only when their context is done.
 type slowReads struct {
 	storage.Store

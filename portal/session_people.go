@@ -54,13 +54,16 @@ func (s *Session) editUser(ctx context.Context, action Action, kind data.Kind, e
 		if edit.Spaces != nil {
 			d.notes.Fault("spaces", validation.RuleNotAField, "cannot be edited here: AssignStaffMember assigns them")
 		}
-		for name, t := range map[string]*time.Time{"starts_at": &edit.StartsAt, "ends_at": &edit.EndsAt} {
-			if !t.IsZero() {
-				d.notes.Fault(name, validation.RuleNotAField, "cannot be edited here: AssignStaffMember changes it")
-				*t = time.Time{}
+		for _, field := range []struct {
+			name string
+			set  bool
+		}{{"starts_at", !edit.StartsAt.IsZero()}, {"ends_at", !edit.EndsAt.IsZero()}} {
+			if field.set {
+				d.notes.Fault(field.name, validation.RuleNotAField, "cannot be edited here: AssignStaffMember changes it")
 			}
 		}
-		u := edit
+		u := edit // which must not change, because this function may run again
+		u.StartsAt, u.EndsAt = time.Time{}, time.Time{}
 		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil
 		u.Name = ifChanged(u.Name, old.Name)
 		u.EmailAddress, u.PhoneNumber = ifChanged(u.EmailAddress, old.EmailAddress), ifChanged(u.PhoneNumber, old.PhoneNumber)
@@ -89,9 +92,12 @@ func (s *Session) AssignStaffMember(ctx context.Context, edit data.UserIdentity,
 			return err
 		}
 		old := r.(data.UserIdentity)
-		for name, value := range map[string]string{"name": edit.Name, "email_address": edit.EmailAddress, "phone_number": edit.PhoneNumber} {
-			if value != "" {
-				d.notes.Fault(name, validation.RuleNotAField, "cannot be edited here: EditStaffMember changes it")
+		if edit.Kind != 0 && edit.Kind != data.KindStaffMember {
+			d.notes.Fault("kind", validation.RuleNotAField, "must be a staff member")
+		}
+		for _, field := range [][2]string{{"name", edit.Name}, {"email_address", edit.EmailAddress}, {"phone_number", edit.PhoneNumber}} {
+			if field[1] != "" {
+				d.notes.Fault(field[0], validation.RuleNotAField, "cannot be edited here: EditStaffMember changes it")
 			}
 		}
 		u := data.UserIdentity{
