@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -67,13 +68,7 @@ func (s *Session) editUser(ctx context.Context, action Action, kind data.Kind, e
 		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil
 		u.Name = ifChanged(u.Name, old.Name)
 		u.EmailAddress, u.PhoneNumber = ifChanged(u.EmailAddress, old.EmailAddress), ifChanged(u.PhoneNumber, old.PhoneNumber)
-		for i, name := range edit.Clear {
-			if name != "email_address" && name != "phone_number" {
-				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
-				continue
-			}
-			u.Clear = append(u.Clear, name)
-		}
+		u.Clear = d.clearable(edit.Clear, "email_address", "phone_number")
 		d.addSubject(u)
 		return nil
 	}))
@@ -103,13 +98,7 @@ func (s *Session) AssignStaffMember(ctx context.Context, edit data.UserIdentity,
 		u := data.UserIdentity{
 			Kind: data.KindStaffMember, Key: old.Key, StartsAt: ifChangedTime(edit.StartsAt, old.StartsAt), EndsAt: ifChangedTime(edit.EndsAt, old.EndsAt),
 		}
-		for i, name := range edit.Clear {
-			if name != "starts_at" && name != "ends_at" {
-				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
-				continue
-			}
-			u.Clear = append(u.Clear, name)
-		}
+		u.Clear = d.clearable(edit.Clear, "starts_at", "ends_at")
 		if edit.Spaces != nil {
 			if u.Spaces, err = d.replaceSpaces(ctx, old.Spaces, edit.Spaces); err != nil {
 				return err
@@ -120,6 +109,18 @@ func (s *Session) AssignStaffMember(ctx context.Context, edit data.UserIdentity,
 		d.addSubject(u)
 		return d.requireVisible(ctx, old)
 	}))
+}
+
+// clearable returns those of the names that are among the allowed ones, and adds a fault for each of the others.
+func (d *draft) clearable(names []string, allowed ...string) (out []string) {
+	for i, name := range names {
+		if !slices.Contains(allowed, name) {
+			d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
+			continue
+		}
+		out = append(out, name)
+	}
+	return out
 }
 
 // RemoveStaffMember deletes the staff member with a key and returns the report of the delete. See

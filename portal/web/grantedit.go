@@ -21,8 +21,8 @@ func (x *exchange) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant
 	out := &grantForm{form: f, Row: x.newGrantRow(g, related), Ends: !x.localizer.lasting, Details: x.can(portal.ActionReadHistory), Back: x.link(pageGrant, "key", g.Key)}
 	out.place = related.Place(g.Ref())
 	f.Zone = x.zone(out.place)
-	if carried := x.postedZone(); posted && carried != nil {
-		f.Zone = carried
+	if posted {
+		f.readZone(x)
 	}
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u

@@ -27,7 +27,7 @@ type grantRow struct {
 	zone *time.Location
 }
 
-// grantState is the state of a grant at the present time.
+// grantState is the state of a grant, or of the time of a staff member, at the present time.
 type grantState string
 
 const (
@@ -36,11 +36,11 @@ const (
 	stateEnded    grantState = "ended"
 )
 
-func stateOf(g data.AccessGrant, now time.Time) grantState {
+func stateOf(starts, ends, now time.Time) grantState {
 	switch {
-	case !g.EndsAt.IsZero() && !now.Before(g.EndsAt):
+	case !ends.IsZero() && !now.Before(ends):
 		return stateEnded
-	case !g.StartsAt.IsZero() && now.Before(g.StartsAt):
+	case !starts.IsZero() && now.Before(starts):
 		return stateUpcoming
 	}
 	return stateCurrent
@@ -51,7 +51,7 @@ const maxRowSpaces = 3
 
 func (x *exchange) newGrantRow(g data.AccessGrant, related portal.Related) grantRow {
 	zone := x.zone(related.Place(g.Ref()))
-	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, x.h.db.Now()), zone: zone}
+	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g.StartsAt, g.EndsAt, x.h.db.Now()), zone: zone}
 	if !g.StartsAt.IsZero() {
 		out.Starts = g.StartsAt.In(zone)
 	}

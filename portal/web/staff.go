@@ -1,8 +1,6 @@
 package web
 
 import (
-	"time"
-
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -29,14 +27,13 @@ type staffTimes struct {
 
 // staffTimes returns the start of a staff member that is to come, or else the end, or nil if there is neither.
 func (x *exchange) staffTimes(u data.UserIdentity) *staffTimes {
-	state, at, now := stateCurrent, u.EndsAt, x.h.db.Now()
-	switch {
-	case now.Before(u.StartsAt):
-		state, at = stateUpcoming, u.StartsAt
-	case u.EndsAt.IsZero():
+	now := x.h.db.Now()
+	state, at := stateOf(u.StartsAt, u.EndsAt, now), u.EndsAt
+	if state == stateUpcoming {
+		at = u.StartsAt
+	}
+	if at.IsZero() {
 		return nil
-	case hasEnded(u, now):
-		state = stateEnded
 	}
 	at, now = at.In(x.pageZone()), now.In(x.pageZone())
 	day := x.localizer.shortDate(at)
@@ -44,11 +41,6 @@ func (x *exchange) staffTimes(u data.UserIdentity) *staffTimes {
 		day = x.localizer.dayMonth(at)
 	}
 	return &staffTimes{state, x.text("staff.state."+string(state), "day", day)}
-}
-
-// hasEnded reports whether the time of a staff member has ended.
-func hasEnded(u data.UserIdentity, now time.Time) bool {
-	return !u.EndsAt.IsZero() && !now.Before(u.EndsAt)
 }
 
 // staffPage is the content of the page of a staff member.
@@ -73,7 +65,7 @@ func showStaffMember(x *exchange) error {
 	if out.Sites, err = x.siteNames(out.Spaces); err != nil {
 		return err
 	}
-	if out.Codes, err = x.codesOf(u.Ref(), hasEnded(u, x.h.db.Now()), x.pageZone()); err != nil {
+	if out.Codes, err = x.codesOf(u.Ref(), stateOf(u.StartsAt, u.EndsAt, x.h.db.Now()) == stateEnded, x.pageZone()); err != nil {
 		return err
 	}
 	x.render(200, "staffmember", "person.title", out, "name", u.Name)
